@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Backplane authors.
+//
+// Configuration: one YAML file and the fragments beside it, checked before anything starts.
+//
+// Unknown keys, wrong types and values out of range are errors with file and line. What belongs to a plug-in is kept as
+// JSON and checked against the schema in the plug-in's note.
+#pragma once
+
+#include <boost/json/object.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backplane/core/result.hpp"
+
+namespace backplane::core {
+
+/// Where a value was written, for messages: "backplane.yaml:12".
+struct ConfigOrigin {
+    std::string file;
+    int line = 0;
+    std::string text() const { return file + ":" + std::to_string(line); }
+};
+
+/// Settings of one interface or driver, with the place of each top-level key.
+struct PluginSettings {
+    boost::json::object values;
+    std::map<std::string, ConfigOrigin> origins;
+    ConfigOrigin origin;
+};
+
+/// What the user decided about one device, by its identifier or stable id.
+struct DevicePin {
+    std::string name;      ///< shown instead of the device's own; empty = its own
+    std::string driver;    ///< overrides matching and probing; empty = as matched
+    bool ignored = false;  ///< leave this device alone
+    ConfigOrigin origin;
+};
+
+struct Config {
+    struct Http {
+        std::vector<std::string> addresses{"0.0.0.0", "::"};
+        std::uint16_t port = 8069;
+    } http;
+    struct Odoo {
+        std::string server;
+        std::string pairing_proxy = "https://iot-proxy.odoo.com";
+    } odoo;
+    struct Plugins {
+        std::vector<std::string> trusted_keys;
+        std::string isolation = "process";
+    } plugins;
+    struct Log {
+        std::string level = "info";
+        std::map<std::string, std::string> components;  ///< component or plug-in → level
+    } log;
+    std::map<std::string, PluginSettings> interfaces;
+    std::map<std::string, PluginSettings> drivers;
+    std::map<std::string, DevicePin> devices;
+};
+
+/// Reads `file` and `conf.d/*.yaml` beside it in the order of their names; later ones win key by key. A missing main file
+/// is the default configuration unless `required`.
+Result<Config> load_config(const std::string& file, bool required);
+
+/// Checks one plug-in's settings against the schema of its note and fills in the defaults. The schema is the subset of
+/// JSON Schema that docs/reference/plugin-note.md names. `subject` is "driver acme_scale".
+Result<boost::json::object> check_settings(const boost::json::object& schema, const PluginSettings& settings,
+                                           const std::string& subject);
+
+}  // namespace backplane::core
