@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Backplane authors.
+#include "browser/action_route.hpp"
+
+#include <boost/json/serialize.hpp>
+
+#include <utility>
+
+#include "backplane/core/log.hpp"
+#include "browser/base64.hpp"
+#include "browser/dialect.hpp"
+#include "browser/guarded.hpp"
+
+namespace backplane::sync {
+
+namespace json = boost::json;
+using core::ActionOutcome;
+
+namespace {
+
+constexpr std::size_t k_name_bytes = 256;
+
+// A customer takes his time with a card and a PIN; a printer that is out of paper may be refilled.
+constexpr std::chrono::milliseconds k_payment_deadline{300'000};
+constexpr std::chrono::milliseconds k_printer_deadline{90'000};
+
+double unix_time() {
+    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+/// On the wire; core may call them otherwise.
+std::string_view status_word(ActionOutcome::Status status) noexcept {
+    switch (status) {
+        case ActionOutcome::Status::success:
+            return "success";
+        case ActionOutcome::Status::error:
+            return "error";
+        case ActionOutcome::Status::duplicate:
+            return "duplicate";
+        case ActionOutcome::Status::disconnected:
+            return "disconnected";
+    }
+    return "error";
+}
+
+bool can_act(const core::DeviceInfo& device) noexcept {
+    return device.state != core::DeviceState::gone &&
+           device.state != core::DeviceState::unsupported && device.type != "unsupported";
+}
+
+/// Odoo puts pictures and documents into the JSON as base64; drivers get them as raw bytes.
+core::Result<std::vector<std::uint8_t>> take_payload(json::object& data) {
+    for (const std::string_view name : {"receipt", "document"}) {
+        const auto* member = data.if_contains(name);
+        const auto* text = member != nullptr ? member->if_string() : nullptr;
+        if (text == nullptr) continue;
+        auto bytes = base64_decode(*text);
+        if (!bytes)
+            return core::failure("action.payload", "in \"data\", the member \"" +
+                                                       std::string(name) +
+                                                       "\" is not base64: nothing was printed");
+        data.erase(name);
+        return *std::move(bytes);
+    }
+    return std::vector<std::uint8_t>();
+}
+
+}  // namespace
+
+struct ActionRoute::Asked {
+    std::string session;
+    std::string device;
+    json::object data;
+    bool data_was_text = false;
+    std::string name;
+    std::string unique_id;
+};
+
+core::Result<ActionRoute::Asked> ActionRoute::read_action(const json::object& params) {
+    Asked asked;
+    auto device = text_param(params, "device_identifier", k_name_bytes);
+    if (!device) return core::failure(device.error().code, device.error().text);
+    asked.device = *std::move(device);
+
+    auto session = optional_text_param(params, "session_id", k_name_bytes);
+    if (!session) return core::failure(session.error().code, session.error().text);
+    asked.session = *std::move(session);
+
+    const auto* data = params.if_contains("data");
+    if (data == nullptr) return core::failure("rpc.missing", "the parameter \"data\" is missing");
+    if (const auto* object = data->if_object()) {
+        asked.data = *object;
+    } else if (const auto* text = data->if_string()) {
+        asked.data_was_text = true;
+        auto parsed = parse_json(*text);
+        if (!parsed)
+            return core::failure(parsed.error().code,
+                                 "in the parameter \"data\", " + parsed.error().text);
+        if (!parsed->is_object())
+            return core::failure("rpc.type",
+                                 "the parameter \"data\" must be the JSON text of an object");
+        asked.data = std::move(parsed->get_object());
+    } else {
+        return core::failure("rpc.type",
+                             "the parameter \"data\" must be an object or the JSON text of one");
+    }
+
+    auto name = optional_text_param(asked.data, "action", k_name_bytes);
+    if (!name) return core::failure(name.error().code, "in \"data\", " + name.error().text);
+    asked.name = *std::move(name);
+    auto unique_id = optional_text_param(asked.data, "action_unique_id", k_name_bytes);
+    if (!unique_id)
+        return core::failure(unique_id.error().code, "in \"data\", " + unique_id.error().text);
+    asked.unique_id = *std::move(unique_id);
+    // They travel in members of their own; the driver gets what is about the device.
+    for (const auto member : {"action", "action_unique_id", "session_id"}) asked.data.erase(member);
+    return asked;
+}
+
+ActionRoute::ActionRoute(const BrowserContext& context, EventOwners& owners)
+    : devices_(context.devices),
+      events_(context.events),
+      timer_(context.timer),
+      box_(context.box),
+      restart_(context.restart),
+      owners_(owners) {}
+
+void ActionRoute::handle(const core::HttpExchangePtr& exchange, RpcCall call) {
+    auto read = read_action(call.params);
+    if (!read) return exchange->respond(rpc_bad_params(call.id, read.error().text));
+    Asked& asked = *read;
+
+    if (const auto box = box_(); asked.device == box.identifier)
+        return act_on_box(exchange, call.id, asked, box.identifier);
+
+    auto device = devices_.find(asked.device);
+    if (!device || !can_act(*device)) {
+        core::log_info("browser", "action.device_unknown",
+                       {{"device", asked.device}, {"action", asked.name}});
+        return exchange->respond(rpc_result(call.id, false));
+    }
+
+    core::ActionRequest request;
+    if (device->type == "printer") {
+        auto payload = take_payload(asked.data);
+        if (!payload) return exchange->respond(rpc_bad_params(call.id, payload.error().text));
+        request.payload = *std::move(payload);
+        request.deadline = k_printer_deadline;
+    } else if (device->type == "payment") {
+        request.deadline = k_payment_deadline;
+    }
+    request.device = device->identifier;
+    request.name = asked.name;
+    request.data = std::move(asked.data);
+    request.session = asked.session;
+    request.unique_id = asked.unique_id;
+
+    const auto number = ++last_;
+    const auto identifier = device->identifier;
+    auto& waiting = waiting_[number];
+    waiting.exchange = exchange;
+    waiting.rpc_id = std::move(call.id);
+    waiting.data_was_text = asked.data_was_text;
+    waiting.device = *std::move(device);
+    waiting.session = asked.session;
+    waiting.timer =
+        timer_(k_wait, guarded("slow action", [this, number] { answer(number, std::nullopt); }));
+    exchange->on_gone(guarded("client gone", [weak = weak_from_this(), number] {
+        if (const auto self = weak.lock()) self->waiting_.erase(number);  // the action goes on
+    }));
+
+    const auto owner = owners_.action_begun(identifier, asked.session);
+    devices_.act(std::move(request),
+                 guarded("end of an action", [weak = weak_from_this(), number, identifier,
+                                              owner](ActionOutcome outcome) {
+                     const auto self = weak.lock();
+                     if (!self) return;
+                     self->owners_.action_ended(identifier, owner);
+                     self->answer(number, std::move(outcome));
+                 }));
+}
+
+void ActionRoute::act_on_box(const core::HttpExchangePtr& exchange, const json::value& rpc_id,
+                             const Asked& asked, const std::string& box_identifier) {
+    if (asked.name != "restart_odoo") {
+        // How a page finds out whether it can reach the box this way.
+        return exchange->respond(rpc_result(rpc_id, true));
+    }
+    core::log_info("browser", "box.restart_requested",
+                   {{"box", box_identifier}, {"by", exchange->request().remote_address}});
+    // The event first: whoever waits for it has it before the restart cuts the connections.
+    core::Event event;
+    event.kind = core::Event::Kind::box;
+    event.name = "restart";
+    event.data["status"] = "success";
+    event.action_session = asked.session;
+    events_.publish(std::move(event));
+    restart();
+    exchange->respond(rpc_result(rpc_id, nullptr));
+}
+
+void ActionRoute::restart() {
+    if (restart_timer_) return;  // asked for already
+    restart_timer_ = timer_(k_restart_after, guarded("restart", [this] {
+                                const auto keep = std::move(restart_timer_);
+                                if (restart_) restart_();
+                            }));
+}
+
+void ActionRoute::answer(std::uint64_t number, const std::optional<ActionOutcome>& outcome) {
+    const auto node = waiting_.extract(number);
+    if (node.empty()) return;  // answered before, or nobody waits any more
+    const Waiting& waiting = node.mapped();
+    waiting.exchange->respond(rpc_result(waiting.rpc_id, result_for(waiting, outcome)));
+}
+
+json::value ActionRoute::result_for(const Waiting& waiting,
+                                    const std::optional<ActionOutcome>& outcome) const {
+    using Status = ActionOutcome::Status;
+    if (waiting.data_was_text) return !outcome || outcome->status != Status::disconnected;
+
+    json::object out;
+    out["status"] = outcome ? status_word(outcome->status) : "success";
+    out["result"] = outcome ? outcome->result : json::value("pending");
+    out["session_id"] = waiting.session;
+    out["owner"] = waiting.session;
+    out["iot_box_identifier"] = box_().identifier;
+    out["device_identifier"] = waiting.device.identifier;
+    out["time"] = unix_time();
+    if (!outcome) return out;
+
+    const auto fail_with = [&out](const std::string& why) {
+        out["status"] = "error";
+        out["result"] = why;
+        out["message"] = why;
+    };
+    switch (outcome->status) {
+        case Status::success:
+            if (reports_by_events(waiting.device.type) && outcome->result.is_null()) {
+                out["result"] = "pending";
+            } else if (const auto reading = waiting.device.type == "scale"
+                                                ? weight_reading(outcome->result)
+                                                : std::nullopt) {
+                if (reading->weight) {
+                    out["result"] = *reading->weight;
+                } else if (reading->condition == "in_motion") {
+                    out["result"] =
+                        "pending";  // no failure: the weight follows when the load is at rest
+                } else {
+                    fail_with(reading->message);
+                }
+            }
+            break;
+        case Status::error:
+            fail_with(outcome->message.empty()
+                          ? "The device could not do this (" + outcome->code + ")."
+                          : outcome->message);
+            break;
+        case Status::duplicate:
+        case Status::disconnected:
+            out["message"] = outcome->message;
+            break;
+    }
+    return out;
+}
+
+}  // namespace backplane::sync
