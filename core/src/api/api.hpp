@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Backplane authors.
+//
+// The box's own HTTP interface: /healthz, /readyz, /metrics and /api/v1/… (docs/reference/http-api.md).
+//
+// It is what the homepage, the CLI and monitoring use. Reading needs nothing; what changes something is a POST with a
+// JSON body, which no page of another origin can send without asking first.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backplane/core/event_ring.hpp"
+#include "backplane/core/http.hpp"
+#include "registry/registry.hpp"
+
+namespace backplane::core {
+
+struct ApiContext {
+    boost::asio::io_context& loop;
+    Registry& registry;
+    EventRing& events;
+    std::string version;
+    std::string identifier;  ///< of the box
+    std::chrono::system_clock::time_point started_at;
+    std::chrono::steady_clock::time_point started_at_steady;
+    std::function<std::vector<std::uint16_t>()> ports;
+    std::function<HttpStatistics()> http_statistics;
+    std::vector<std::string> problems;  ///< found at the start, for status
+};
+
+class Api {
+public:
+    explicit Api(ApiContext context);
+    ~Api();
+    void install(HttpRouter& router);
+
+private:
+    struct State;
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace backplane::core
