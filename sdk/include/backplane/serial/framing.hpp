@@ -17,8 +17,8 @@ struct Framing {
     static constexpr std::size_t k_more = 0;
     static constexpr std::size_t k_no_frame = static_cast<std::size_t>(-1);
 
-    /// How long the frame is that begins with the first of these bytes: k_more when that cannot be said yet, k_no_frame
-    /// when no frame begins like this.
+    /// How long the frame is that begins with the first of these bytes: k_more when that cannot be
+    /// said yet, k_no_frame when no frame begins like this.
     std::function<std::size_t(std::string_view bytes)> length;
     /// The byte that every frame begins with; bytes before it are noise.
     std::optional<char> start = std::nullopt;
@@ -34,8 +34,8 @@ struct Framing {
                 std::nullopt, terminator, max_length};
     }
     static Framing fixed(std::size_t size) {
-        return {[size](std::string_view bytes) { return bytes.size() < size ? k_more : size; }, std::nullopt,
-                std::nullopt, size};
+        return {[size](std::string_view bytes) { return bytes.size() < size ? k_more : size; },
+                std::nullopt, std::nullopt, size};
     }
     /// Exactly these bytes.
     static Framing exactly(std::string expected) {
@@ -43,7 +43,8 @@ struct Framing {
         const std::size_t size = expected.size();
         return {[expected = std::move(expected)](std::string_view bytes) {
                     const std::size_t common = std::min(bytes.size(), expected.size());
-                    if (bytes.substr(0, common) != std::string_view(expected).substr(0, common)) return k_no_frame;
+                    if (bytes.substr(0, common) != std::string_view(expected).substr(0, common))
+                        return k_no_frame;
                     return bytes.size() < expected.size() ? k_more : expected.size();
                 },
                 first, std::nullopt, size};

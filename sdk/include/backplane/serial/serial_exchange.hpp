@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
 //
-// Question and answer over a serial line, one at a time, with a deadline, and never with somebody else's answer.
+// Question and answer over a serial line, one at a time, with a deadline, and never with somebody
+// else's answer.
 //
-// A late answer is the danger: it looks like the answer to the next question. So input is flushed before each request;
-// and the first frame after a question that got no answer is not handed out but reported as `stale`, once the line has
-// been quiet for long enough that no other answer can still be under way. The caller just asks again.
+// A late answer is the danger: it looks like the answer to the next question. So input is flushed
+// before each request; and the first frame after a question that got no answer is not handed out
+// but reported as `stale`, once the line has been quiet for long enough that no other answer can
+// still be under way. The caller just asks again.
 #pragma once
 
 #include <algorithm>
@@ -22,24 +24,25 @@ struct Timing {
 
 struct Answer {
     enum class Outcome {
-        frame,    ///< `bytes` is the frame
-        timeout,  ///< nothing came
-        garbage,  ///< something came, but no frame
-        damaged,  ///< a byte came with a parity or framing error, or a break
-        overflow, ///< the frame became longer than frames are
-        stale,    ///< a frame came, but it may belong to an earlier request: ask again
+        frame,     ///< `bytes` is the frame
+        timeout,   ///< nothing came
+        garbage,   ///< something came, but no frame
+        damaged,   ///< a byte came with a parity or framing error, or a break
+        overflow,  ///< the frame became longer than frames are
+        stale,     ///< a frame came, but it may belong to an earlier request: ask again
     };
     Outcome outcome = Outcome::timeout;
     std::string bytes;  ///< the frame, or the first 256 bytes that came instead
 };
 
-/// Owner: the driver, with the SerialPort. The callback may begin the next request or destroy everything. After the
-/// port was lost (SerialPort says so) there is no callback any more.
+/// Owner: the driver, with the SerialPort. The callback may begin the next request or destroy
+/// everything. After the port was lost (SerialPort says so) there is no callback any more.
 class SerialExchange {
 public:
     using DoneFn = std::function<void(Answer)>;
 
-    SerialExchange(Host& host, SerialPort& port) : host_(host), port_(port), timer_(host, [this] { timed_out(); }) {
+    SerialExchange(Host& host, SerialPort& port)
+        : host_(host), port_(port), timer_(host, [this] { timed_out(); }) {
         port_.listen([this](std::span<const Byte> bytes) { received(bytes); });
     }
     ~SerialExchange() { port_.listen({}); }

@@ -9,18 +9,24 @@
 
 namespace backplane::sdk::serial {
 
-/// Owner: the driver, with the SerialPort. Hands out whole, undamaged frames only; the rest of a damaged or oversized
-/// one is skipped up to the framing's end byte, or to the next pause when it has none.
+/// Owner: the driver, with the SerialPort. Hands out whole, undamaged frames only; the rest of a
+/// damaged or oversized one is skipped up to the framing's end byte, or to the next pause when it
+/// has none.
 class SerialLines {
 public:
     using FrameFn = std::function<void(std::string frame)>;
     using TroubleFn = std::function<void(std::string_view what)>;
 
     /// `pause`: a frame that stands still for so long will not be finished.
-    SerialLines(Host& host, SerialPort& port, const Framing& framing, std::chrono::nanoseconds pause, FrameFn frame,
-                TroubleFn trouble = {})
-        : port_(port), framing_(framing), buffer_(framing), pause_(pause), frame_(std::move(frame)),
-          trouble_(std::move(trouble)), timer_(host, [this] { paused(); }) {
+    SerialLines(Host& host, SerialPort& port, const Framing& framing,
+                std::chrono::nanoseconds pause, FrameFn frame, TroubleFn trouble = {})
+        : port_(port),
+          framing_(framing),
+          buffer_(framing),
+          pause_(pause),
+          frame_(std::move(frame)),
+          trouble_(std::move(trouble)),
+          timer_(host, [this] { paused(); }) {
         port_.listen([this](std::span<const Byte> bytes) { received(bytes); });
     }
     ~SerialLines() { port_.listen({}); }
@@ -32,12 +38,14 @@ private:
         const std::weak_ptr<int> life = life_;
         for (const Byte& byte : bytes) {
             if (skipping_) {
-                if (byte.kind == Byte::Kind::good && framing_.end && byte.value == *framing_.end) skipping_ = false;
+                if (byte.kind == Byte::Kind::good && framing_.end && byte.value == *framing_.end)
+                    skipping_ = false;
                 continue;
             }
             if (byte.kind != Byte::Kind::good) {
-                skip(byte.kind == Byte::Kind::line_break ? "the line was interrupted (break)"
-                                                         : "a byte came with a parity or framing error");
+                skip(byte.kind == Byte::Kind::line_break
+                         ? "the line was interrupted (break)"
+                         : "a byte came with a parity or framing error");
             } else {
                 buffer_.push(byte.value);
                 if (auto frame = buffer_.take()) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
 //
-// A serial port as a driver wants it: write and forget, hear every byte with its damage, hear once when the port has gone.
+// A serial port as a driver wants it: write and forget, hear every byte with its damage, hear once
+// when the port has gone.
 #pragma once
 
 #include <sys/socket.h>
@@ -29,7 +30,8 @@ struct Byte {
     bool operator==(const Byte&) const = default;
 };
 
-/// Undoes PARMRK: FF FF is FF, FF 00 00 a break, FF 00 x a damaged x. Marks may be split over reads.
+/// Undoes PARMRK: FF FF is FF, FF 00 00 a break, FF 00 x a damaged x. Marks may be split over
+/// reads.
 class MarkDecoder {
 public:
     void decode(std::span<const char> raw, std::vector<Byte>& out) {
@@ -42,13 +44,17 @@ public:
                     break;
                 case State::marked:
                     state_ = byte == '\0' ? State::damaged : State::plain;
-                    // Anything but FF or 00 is not what a kernel sends: the byte is there, but not to be trusted.
-                    if (byte == '\xff') out.push_back({byte, Byte::Kind::good});
-                    else if (byte != '\0') out.push_back({byte, Byte::Kind::damaged});
+                    // Anything but FF or 00 is not what a kernel sends: the byte is there, but not
+                    // to be trusted.
+                    if (byte == '\xff')
+                        out.push_back({byte, Byte::Kind::good});
+                    else if (byte != '\0')
+                        out.push_back({byte, Byte::Kind::damaged});
                     break;
                 case State::damaged:
                     state_ = State::plain;
-                    out.push_back({byte, byte == '\0' ? Byte::Kind::line_break : Byte::Kind::damaged});
+                    out.push_back(
+                        {byte, byte == '\0' ? Byte::Kind::line_break : Byte::Kind::damaged});
                     break;
             }
     }
@@ -59,8 +65,9 @@ private:
     State state_ = State::plain;
 };
 
-/// Owner: the driver, from start() (or probe()) until stop() (or the end of the probe). Thread: the driver's. The
-/// callbacks may destroy the port. Failure: lost() is called once, from the loop; afterwards the port is silent.
+/// Owner: the driver, from start() (or probe()) until stop() (or the end of the probe). Thread: the
+/// driver's. The callbacks may destroy the port. Failure: lost() is called once, from the loop;
+/// afterwards the port is silent.
 class SerialPort {
 public:
     using BytesFn = std::function<void(std::span<const Byte>)>;
@@ -68,7 +75,11 @@ public:
 
     /// Throws Failure when the port does not take the settings.
     SerialPort(Host& host, int fd, const LineSettings& line, LostFn lost)
-        : fd_(fd), line_(line), applied_(apply(fd, line)), lost_(std::move(lost)), lost_later_(host, [this] { end(); }) {
+        : fd_(fd),
+          line_(line),
+          applied_(apply(fd, line)),
+          lost_(std::move(lost)),
+          lost_later_(host, [this] { end(); }) {
         int type = 0;
         socklen_t size = sizeof type;
         socket_ = ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
@@ -92,7 +103,8 @@ public:
     void write(std::string_view bytes) {
         if (gone_) return;
         if (unsent_.size() + bytes.size() > k_max_unsent)
-            throw Failure(BP_E_NO_SPACE, "the serial port takes no more: the device has not read the last 64 KiB");
+            throw Failure(BP_E_NO_SPACE,
+                          "the serial port takes no more: the device has not read the last 64 KiB");
         unsent_ += bytes;
         send_unsent();
     }
@@ -100,7 +112,8 @@ public:
     /// Forget what has come and was not read yet.
     void flush_input() {
         char buffer[k_read_size];
-        for (int i = 0; i < k_max_reads && ::read(fd_, buffer, sizeof buffer) > 0; ++i) {}
+        for (int i = 0; i<k_max_reads&& ::read(fd_, buffer, sizeof buffer)> 0; ++i) {
+        }
         marks_.reset();
     }
 
@@ -160,9 +173,10 @@ private:
     }
 
     static std::string explain(int error) {
-        const char* what = error == EIO || error == ENXIO || error == ENODEV ? "its cable or adapter was pulled out"
-                           : error == EPIPE || error == ECONNRESET           ? "its other end was closed"
-                                                                             : "reading or writing it failed";
+        const char* what = error == EIO || error == ENXIO || error == ENODEV
+                               ? "its cable or adapter was pulled out"
+                           : error == EPIPE || error == ECONNRESET ? "its other end was closed"
+                                                                   : "reading or writing it failed";
         return std::string(what) + " (" + std::strerror(error) + ")";
     }
 

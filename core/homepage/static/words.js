@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Backplane authors.
+//
+// Everything this page says in words, in one place: the states of the box as a person at the counter would put them.
+
+const k_device_states = {
+    ready: ["good", "Ready"],
+    discovered: ["wait", "Just found"],
+    probing: ["wait", "Being recognised"],
+    opening: ["wait", "Being opened"],
+    quiescing: ["wait", "Being stopped"],
+    unreachable: ["bad", "Does not answer"],
+    unsupported: ["warn", "No driver for it"],
+    gone: ["bad", "Unplugged"],
+};
+
+const k_plugin_states = {
+    running: ["good", "Running"],
+    restarting: ["wait", "Starting"],
+    idle: ["wait", "Waits for a device"],
+    disabled: ["wait", "Switched off"],
+    put_aside: ["bad", "Put aside"],
+    refused: ["bad", "Refused"],
+};
+
+const k_conditions = {
+    in_motion: "In motion",
+    over_capacity: "Too heavy",
+    under_zero: "Below zero",
+    not_zeroed: "Not at zero",
+    unreachable: "Does not answer",
+    fault: "Answer not understood",
+};
+
+// In the order in which they are shown; other types follow, unsupported devices come last.
+const k_types = {
+    scale: "Scales",
+    printer: "Printers",
+    scanner: "Scanners",
+    keyboard: "Keyboards and footswitches",
+    payment: "Payment terminals",
+    display: "Displays",
+    camera: "Cameras",
+    caliper: "Calipers",
+    device: "Measuring tools",
+    fiscal_data_module: "Fiscal data modules",
+};
+
+function words_for(table, state) {
+    const [tone, text] = Object.hasOwn(table, state) ? table[state] : ["wait", readable(state)];
+    return {tone, text};
+}
+
+export const device_state = (state) => words_for(k_device_states, state);
+export const plugin_state = (state) => words_for(k_plugin_states, state);
+
+export function box_state(status) {
+    if (!status) return {tone: "wait", text: "Connecting…"};
+    if (status.state === "ok") return {tone: "good", text: "Everything works"};
+    return {tone: "warn", text: "Needs attention"};
+}
+
+/** "fiscal_data_module" → "Fiscal data module": for words of newer boxes that this page does not know. */
+export function readable(name) {
+    const text = String(name ?? "").replaceAll("_", " ").trim();
+    return text ? text[0].toUpperCase() + text.slice(1) : "Unknown";
+}
+
+export const type_title = (type) =>
+    type === "unsupported" ? "Without a driver" : Object.hasOwn(k_types, type) ? k_types[type] : readable(type);
+
+export function type_order(type) {
+    if (type === "unsupported") return 1000;
+    const place = Object.keys(k_types).indexOf(type);
+    return place < 0 ? 500 : place;
+}
+
+/** What the card of a device shows in large: {value, unit, kind: "number" | "words" | "none", note}. */
+export function live_value(device) {
+    if (device.state !== "ready") return {value: "—", kind: "none", note: ""};
+    const data = device.last_event ?? {};
+    if (device.type === "scale") {
+        if (typeof data.weight === "number" && data.condition === "ok")
+            return {value: weight(data.weight), unit: String(data.unit ?? "kg"), kind: "number",
+                    note: data.net ? "Net: a tare is taken off." : ""};
+        if (data.condition && data.condition !== "ok")
+            return {value: k_conditions[data.condition] ?? readable(data.condition), kind: "words",
+                    note: String(data.message ?? "")};
+        return {value: "No reading yet", kind: "none", note: ""};
+    }
+    const text = event_text(data);
+    if (!device.last_event_name && !text) return {value: "Nothing yet", kind: "none", note: ""};
+    return {value: text || readable(device.last_event_name), kind: "words",
+            note: device.last_event_time ? `${readable(device.last_event_name)}, ${clock(device.last_event_time)}` : ""};
+}
+
+// Three decimals at least, as on the scale's own display; never fewer than the box has sent.
+const k_weight = new Intl.NumberFormat(undefined, {minimumFractionDigits: 3, maximumFractionDigits: 6});
+export const weight = (kilograms) => k_weight.format(kilograms);
+
+/** The content of an event in one short line. */
+function event_text(data) {
+    for (const name of ["value", "result", "text", "message"])
+        if (["string", "number", "boolean"].includes(typeof data[name]) && data[name] !== "") return cut(String(data[name]));
+    return cut(Object.entries(data)
+        .filter(([, value]) => ["string", "number", "boolean"].includes(typeof value) && value !== "")
+        .map(([name, value]) => `${name.replaceAll("_", " ")}: ${value}`).join(", "));
+}
+
+const cut = (text) => text.length > 120 ? text.slice(0, 119) + "…" : text;
+
+/** Time of day of a unix time in seconds. */
+export const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString();
+
+export function duration(seconds) {
+    const minutes = Math.floor(seconds / 60), hours = Math.floor(minutes / 60), days = Math.floor(hours / 24);
+    if (days) return `${days} d ${hours % 24} h`;
+    if (hours) return `${hours} h ${minutes % 60} min`;
+    return minutes ? `${minutes} min` : `${Math.floor(seconds)} s`;
+}
+
+export const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
