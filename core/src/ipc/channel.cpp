@@ -12,13 +12,15 @@
 namespace backplane::core::ipc {
 namespace {
 
-// More descriptors than any frame may have, so that too many are seen as such and not cut off silently.
+// More descriptors than any frame may have, so that too many are seen as such and not cut off
+// silently.
 constexpr std::size_t k_received_fds = k_frame_fds + 2;
 
 void take_fds(const msghdr& message, std::vector<Fd>& out) {
     // CMSG_NXTHDR of glibc takes a non-const header but does not change it.
     auto* writable = const_cast<msghdr*>(&message);
-    for (cmsghdr* part = CMSG_FIRSTHDR(writable); part != nullptr; part = CMSG_NXTHDR(writable, part)) {
+    for (cmsghdr* part = CMSG_FIRSTHDR(writable); part != nullptr;
+         part = CMSG_NXTHDR(writable, part)) {
         if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
         const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         for (std::size_t i = 0; i < count; ++i) {
@@ -34,10 +36,12 @@ void take_fds(const msghdr& message, std::vector<Fd>& out) {
 Result<std::pair<Fd, Fd>> make_socket_pair() {
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0) {
-        return failure("ipc.socketpair", std::string{"cannot create a socket pair: "} + std::strerror(errno));
+        return failure("ipc.socketpair",
+                       std::string{"cannot create a socket pair: "} + std::strerror(errno));
     }
     std::pair<Fd, Fd> pair{Fd{ends[0]}, Fd{ends[1]}};
-    // A packet must fit whatever the system's default is; the kernel doubles the number and caps it.
+    // A packet must fit whatever the system's default is; the kernel doubles the number and caps
+    // it.
     const int bytes = static_cast<int>(4 * k_packet_bytes);
     (void)::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
     (void)::setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
@@ -88,16 +92,19 @@ Received receive_packet(int socket, Packet& packet) {
 Sent send_frame(int socket, const OutgoingFrame& frame) {
     auto encoded = encode_frame(frame);
     if (!encoded) {
-        // A memory file could not be made: too many descriptors or no memory, both of which pass. Too large does not.
+        // A memory file could not be made: too many descriptors or no memory, both of which pass.
+        // Too large does not.
         return encoded.error().code == "frame.too_large" ? Sent::failed : Sent::starved;
     }
     std::array<iovec, 3> parts{};
     std::size_t count = 0;
     parts[count++] = {encoded->head.data(), encoded->head.size()};
     if (!encoded->body) {
-        if (!frame.json.empty()) parts[count++] = {const_cast<char*>(frame.json.data()), frame.json.size()};
+        if (!frame.json.empty())
+            parts[count++] = {const_cast<char*>(frame.json.data()), frame.json.size()};
         if (!frame.payload.empty()) {
-            parts[count++] = {const_cast<std::uint8_t*>(frame.payload.data()), frame.payload.size()};
+            parts[count++] = {const_cast<std::uint8_t*>(frame.payload.data()),
+                              frame.payload.size()};
         }
     }
     std::array<int, k_frame_fds> fds{};
@@ -124,15 +131,20 @@ Sent send_frame(int socket, const OutgoingFrame& frame) {
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0) return Sent::sent;
     switch (errno) {
-        case EAGAIN: return Sent::blocked;
-        // ETOOMANYREFS: so many descriptors of this user are under way that the kernel wants them read first.
+        case EAGAIN:
+            return Sent::blocked;
+        // ETOOMANYREFS: so many descriptors of this user are under way that the kernel wants them
+        // read first.
         case ETOOMANYREFS:
         case ENOBUFS:
-        case ENOMEM: return Sent::starved;
+        case ENOMEM:
+            return Sent::starved;
         case EPIPE:
         case ECONNRESET:
-        case ENOTCONN: return Sent::gone;
-        default: return Sent::failed;
+        case ENOTCONN:
+            return Sent::gone;
+        default:
+            return Sent::failed;
     }
 }
 

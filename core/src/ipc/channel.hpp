@@ -3,7 +3,8 @@
 //
 // Frames over a SOCK_SEQPACKET socket: one packet in, one packet out, without ever waiting.
 //
-// Asio 1.81 has no class for such sockets; who uses this waits with posix::stream_descriptor::async_wait().
+// Asio 1.81 has no class for such sockets; who uses this waits with
+// posix::stream_descriptor::async_wait().
 #pragma once
 
 #include <cstddef>

@@ -68,7 +68,8 @@ constexpr std::array k_rules{
     Rule{FrameType::device_described, "device_described", Direction::to_core, Member::required},
     Rule{FrameType::event, "event", Direction::to_core, Member::required, false, true},
     Rule{FrameType::action_ended, "action_ended", Direction::to_core, Member::required, true},
-    Rule{FrameType::device_added, "device_added", Direction::to_core, Member::required, false, false, true},
+    Rule{FrameType::device_added, "device_added", Direction::to_core, Member::required, false,
+         false, true},
     Rule{FrameType::device_removed, "device_removed", Direction::to_core, Member::required},
     Rule{FrameType::bus_settled, "bus_settled", Direction::to_core, Member::required},
     Rule{FrameType::log, "log", Direction::to_core, Member::optional},
@@ -80,18 +81,22 @@ constexpr std::array k_rules{
 };
 
 const Rule* rule_of(std::uint8_t type) noexcept {
-    const auto* rule = std::find_if(k_rules.begin(), k_rules.end(),
-                                    [type](const Rule& r) { return static_cast<std::uint8_t>(r.type) == type; });
+    const auto* rule = std::find_if(k_rules.begin(), k_rules.end(), [type](const Rule& r) {
+        return static_cast<std::uint8_t>(r.type) == type;
+    });
     return rule == k_rules.end() ? nullptr : rule;
 }
 
-Unexpected<Error> broken(std::string text) { return failure("frame.broken", std::move(text)); }
+Unexpected<Error> broken(std::string text) {
+    return failure("frame.broken", std::move(text));
+}
 
 /// Reads exactly the body out of a memory file that nobody can change under our hands.
 Result<void> read_memory_file(const Fd& file, std::span<std::uint8_t> out) {
     constexpr int needed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
     const int seals = ::fcntl(file.get(), F_GET_SEALS);
-    if (seals < 0 || (seals & needed) != needed) return broken("its body is not in a sealed memory file");
+    if (seals < 0 || (seals & needed) != needed)
+        return broken("its body is not in a sealed memory file");
     struct stat info {};
     if (::fstat(file.get(), &info) != 0 || info.st_size < 0 ||
         static_cast<std::uintmax_t>(info.st_size) != out.size()) {
@@ -99,7 +104,8 @@ Result<void> read_memory_file(const Fd& file, std::span<std::uint8_t> out) {
     }
     std::size_t done = 0;
     while (done < out.size()) {
-        const ssize_t got = ::pread(file.get(), out.data() + done, out.size() - done, static_cast<off_t>(done));
+        const ssize_t got =
+            ::pread(file.get(), out.data() + done, out.size() - done, static_cast<off_t>(done));
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return broken("its memory file cannot be read");
         done += static_cast<std::size_t>(got);
@@ -116,10 +122,11 @@ Result<void> check_header(const WireHeader& header, const Rule& rule, std::size_
     }
     if (rule.instance == Member::required && header.instance == 0) return is("without an instance");
     if (rule.instance == Member::none && header.instance != 0) return is("with an instance");
-    if (rule.request != (header.request != 0)) return is(rule.request ? "without a request id" : "with a request id");
+    if (rule.request != (header.request != 0))
+        return is(rule.request ? "without a request id" : "with a request id");
     if (header.json_bytes > k_json_bytes) {
-        return is("JSON of " + std::to_string(header.json_bytes) + " bytes, at most " + std::to_string(k_json_bytes) +
-                  " are allowed");
+        return is("JSON of " + std::to_string(header.json_bytes) + " bytes, at most " +
+                  std::to_string(k_json_bytes) + " are allowed");
     }
     if (!rule.payload && header.payload_bytes != 0) return is("with a payload");
     if (header.payload_bytes > k_payload_bytes) {
@@ -130,7 +137,8 @@ Result<void> check_header(const WireHeader& header, const Rule& rule, std::size_
     const std::size_t expected = ((header.flags & k_flag_memory_file) != 0 ? 1u : 0u) +
                                  ((header.flags & k_flag_device) != 0 ? 1u : 0u);
     if (fds != expected) {
-        return is("came with " + std::to_string(fds) + " file descriptors instead of " + std::to_string(expected));
+        return is("came with " + std::to_string(fds) + " file descriptors instead of " +
+                  std::to_string(expected));
     }
     return {};
 }
@@ -142,18 +150,22 @@ std::string_view to_string(FrameType type) noexcept {
     return rule == nullptr ? std::string_view{"unknown"} : rule->name;
 }
 
-Result<Frame> decode_frame(std::span<const std::byte> packet, std::vector<Fd> fds, Direction direction) {
+Result<Frame> decode_frame(std::span<const std::byte> packet, std::vector<Fd> fds,
+                           Direction direction) {
     if (packet.size() < k_header_bytes) {
         return broken("only " + std::to_string(packet.size()) + " bytes, a header has " +
                       std::to_string(k_header_bytes));
     }
-    if (packet.size() > k_packet_bytes) return broken("longer than " + std::to_string(k_packet_bytes) + " bytes");
+    if (packet.size() > k_packet_bytes)
+        return broken("longer than " + std::to_string(k_packet_bytes) + " bytes");
     WireHeader header{};
     std::memcpy(&header, packet.data(), sizeof(header));
-    if (header.magic != k_magic) return broken("it does not begin like a frame of protocol version 1");
+    if (header.magic != k_magic)
+        return broken("it does not begin like a frame of protocol version 1");
     const Rule* rule = rule_of(header.type);
     if (rule == nullptr) return broken("unknown type " + std::to_string(header.type));
-    if (rule->direction != direction) return broken(std::string{rule->name} + ": not for this side to send");
+    if (rule->direction != direction)
+        return broken(std::string{rule->name} + ": not for this side to send");
     if (auto checked = check_header(header, *rule, fds.size()); !checked) {
         return Unexpected<Error>{checked.error()};
     }
@@ -179,10 +191,12 @@ Result<Frame> decode_frame(std::span<const std::byte> packet, std::vector<Fd> fd
     } else {
         if (inline_body.size() != json_bytes + payload_bytes) {
             return broken(std::string{rule->name} + ": has " + std::to_string(inline_body.size()) +
-                          " bytes behind its header, which says " + std::to_string(json_bytes + payload_bytes));
+                          " bytes behind its header, which says " +
+                          std::to_string(json_bytes + payload_bytes));
         }
         json_text = {reinterpret_cast<const char*>(inline_body.data()), json_bytes};
-        const auto* payload = reinterpret_cast<const std::uint8_t*>(inline_body.data()) + json_bytes;
+        const auto* payload =
+            reinterpret_cast<const std::uint8_t*>(inline_body.data()) + json_bytes;
         frame.payload.assign(payload, payload + payload_bytes);
     }
     if (!json_text.empty()) {
@@ -191,11 +205,13 @@ Result<Frame> decode_frame(std::span<const std::byte> packet, std::vector<Fd> fd
         json::error_code error;
         json::value value = json::parse(json_text, error, {}, options);
         if (error) return broken(std::string{rule->name} + ": not JSON: " + error.message());
-        if (!value.is_object()) return broken(std::string{rule->name} + ": its JSON is not an object");
+        if (!value.is_object())
+            return broken(std::string{rule->name} + ": its JSON is not an object");
         frame.body = std::move(value.get_object());
     }
     if (!from_file.empty()) {
-        from_file.erase(from_file.begin(), from_file.begin() + static_cast<std::ptrdiff_t>(json_bytes));
+        from_file.erase(from_file.begin(),
+                        from_file.begin() + static_cast<std::ptrdiff_t>(json_bytes));
         frame.payload = std::move(from_file);
     }
     if ((header.flags & k_flag_device) != 0) frame.device = std::move(fds.back());
@@ -210,7 +226,8 @@ OutgoingFrame make_frame(FrameType type, std::uint64_t instance, std::uint64_t r
     return frame;
 }
 
-OutgoingFrame make_frame(FrameType type, std::uint64_t instance, std::uint64_t request, const json::object& body) {
+OutgoingFrame make_frame(FrameType type, std::uint64_t instance, std::uint64_t request,
+                         const json::object& body) {
     OutgoingFrame frame = make_frame(type, instance, request);
     frame.json = json::serialize(body);
     return frame;
@@ -218,8 +235,9 @@ OutgoingFrame make_frame(FrameType type, std::uint64_t instance, std::uint64_t r
 
 Result<EncodedFrame> encode_frame(const OutgoingFrame& frame) {
     if (frame.json.size() > k_json_bytes || frame.payload.size() > k_payload_bytes) {
-        return failure("frame.too_large", "cannot send " + std::string{to_string(frame.type)} + ": " +
-                                              std::to_string(frame.bytes()) + " bytes are too much for one frame");
+        return failure("frame.too_large", "cannot send " + std::string{to_string(frame.type)} +
+                                              ": " + std::to_string(frame.bytes()) +
+                                              " bytes are too much for one frame");
     }
     EncodedFrame out;
     WireHeader header{};
@@ -232,9 +250,9 @@ Result<EncodedFrame> encode_frame(const OutgoingFrame& frame) {
     if (frame.device) header.flags |= k_flag_device;
     if (frame.bytes() > k_packet_bytes) {
         header.flags |= k_flag_memory_file;
-        auto body = sealed_memory_file_of(
-            "backplane-frame",
-            std::array{std::as_bytes(std::span{frame.json}), std::as_bytes(std::span{frame.payload})});
+        auto body = sealed_memory_file_of("backplane-frame",
+                                          std::array{std::as_bytes(std::span{frame.json}),
+                                                     std::as_bytes(std::span{frame.payload})});
         if (!body) return Unexpected<Error>{body.error()};
         out.body = std::move(*body);
     }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
 //
-// One frame of the host protocol (docs/reference/host-protocol.md): what it may be, how it is written and checked.
+// One frame of the host protocol (docs/reference/host-protocol.md): what it may be, how it is
+// written and checked.
 //
-// The decoder is the gate behind which bytes of a plug-in's process are believed to be well-formed. It is fuzzed
-// (ipc/fuzz). It allocates only after it has checked a size, and it closes every descriptor that it does not hand out.
+// The decoder is the gate behind which bytes of a plug-in's process are believed to be well-formed.
+// It is fuzzed (ipc/fuzz). It allocates only after it has checked a size, and it closes every
+// descriptor that it does not hand out.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -84,10 +86,13 @@ struct Frame {
     std::size_t bytes = 0;  ///< header, JSON and payload together
 };
 
-/// `fds` came with the packet. The error text says what is wrong with the frame, to be put behind "sent a broken frame: ".
-Result<Frame> decode_frame(std::span<const std::byte> packet, std::vector<Fd> fds, Direction direction);
+/// `fds` came with the packet. The error text says what is wrong with the frame, to be put behind
+/// "sent a broken frame: ".
+Result<Frame> decode_frame(std::span<const std::byte> packet, std::vector<Fd> fds,
+                           Direction direction);
 
-/// A frame that is still to be sent. It stays in this form, so that a waiting payload costs memory but no descriptor.
+/// A frame that is still to be sent. It stays in this form, so that a waiting payload costs memory
+/// but no descriptor.
 struct OutgoingFrame {
     FrameType type{};
     std::uint64_t instance = 0;
@@ -100,11 +105,13 @@ struct OutgoingFrame {
 };
 
 OutgoingFrame make_frame(FrameType type, std::uint64_t instance = 0, std::uint64_t request = 0);
-OutgoingFrame make_frame(FrameType type, std::uint64_t instance, std::uint64_t request, const boost::json::object& body);
+OutgoingFrame make_frame(FrameType type, std::uint64_t instance, std::uint64_t request,
+                         const boost::json::object& body);
 
 /// The packet and the descriptors for it: `body` is the memory file, if the body is in one.
 struct EncodedFrame {
-    std::vector<std::byte> head;  ///< the header; behind it lie the JSON and the payload, unless `body` is set
+    std::vector<std::byte>
+        head;  ///< the header; behind it lie the JSON and the payload, unless `body` is set
     Fd body;
 };
 Result<EncodedFrame> encode_frame(const OutgoingFrame& frame);

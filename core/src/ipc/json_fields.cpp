@@ -10,7 +10,9 @@
 namespace backplane::core::ipc {
 namespace json = boost::json;
 
-json::value* JsonFields::find(std::string_view key) noexcept { return body_.if_contains(key); }
+json::value* JsonFields::find(std::string_view key) noexcept {
+    return body_.if_contains(key);
+}
 
 void JsonFields::wrong(std::string_view key, std::string_view wanted) {
     if (!problem_.empty()) return;
@@ -67,7 +69,8 @@ json::value JsonFields::value(std::string_view key) {
 }
 
 std::size_t serialized_size(const json::value& value) {
-    // Counts in pieces instead of building the text: the value may be some megabytes of somebody else's.
+    // Counts in pieces instead of building the text: the value may be some megabytes of somebody
+    // else's.
     json::serializer serializer;
     serializer.reset(&value);
     std::array<char, 4096> buffer{};

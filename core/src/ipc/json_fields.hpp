@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
 //
-// Takes the members of a received frame's JSON, each with a type and a limit, and remembers the first that is wrong.
+// Takes the members of a received frame's JSON, each with a type and a limit, and remembers the
+// first that is wrong.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -13,7 +14,8 @@
 
 namespace backplane::core::ipc {
 
-/// Usage: take all members, then ask problem() once. After a problem the taken values are empty and of no meaning.
+/// Usage: take all members, then ask problem() once. After a problem the taken values are empty and
+/// of no meaning.
 class JsonFields {
 public:
     explicit JsonFields(boost::json::object& body) : body_(body) {}
@@ -24,7 +26,8 @@ public:
     boost::json::object object(std::string_view key);
     boost::json::value value(std::string_view key);
 
-    /// Empty when all was well; otherwise such as `"reason" is missing or not a text of at most 4096 bytes`.
+    /// Empty when all was well; otherwise such as `"reason" is missing or not a text of at most
+    /// 4096 bytes`.
     const std::string& problem() const noexcept { return problem_; }
 
 private:

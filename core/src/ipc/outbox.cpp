@@ -10,20 +10,28 @@ Outbox::Outcome Outbox::push(OutgoingFrame frame, Importance importance) {
     Outcome outcome = Outcome::waiting;
     if (waiting_.empty()) {
         switch (send_frame(socket_, frame)) {
-            case Sent::sent: return Outcome::sent;
-            case Sent::blocked: break;
-            case Sent::starved: outcome = Outcome::starved; break;
+            case Sent::sent:
+                return Outcome::sent;
+            case Sent::blocked:
+                break;
+            case Sent::starved:
+                outcome = Outcome::starved;
+                break;
             case Sent::gone:
-            case Sent::failed: gone_ = true; return Outcome::gone;
+            case Sent::failed:
+                gone_ = true;
+                return Outcome::gone;
         }
     }
     const std::size_t after = waiting_bytes_ + frame.bytes();
     if (importance == Importance::droppable &&
         (after > limits_.droppable_bytes || waiting_.size() >= limits_.droppable_frames)) {
-        // One large frame on its own may wait: it is over the limit for the queue, not over the limit for a frame.
+        // One large frame on its own may wait: it is over the limit for the queue, not over the
+        // limit for a frame.
         if (!waiting_.empty()) return Outcome::full;
     }
-    if (importance != Importance::droppable && after > limits_.bytes && !waiting_.empty()) return Outcome::full;
+    if (importance != Importance::droppable && after > limits_.bytes && !waiting_.empty())
+        return Outcome::full;
     waiting_bytes_ = after;
     if (importance == Importance::urgent) {
         waiting_.push_front(std::move(frame));
@@ -40,8 +48,10 @@ Outbox::Outcome Outbox::send_waiting() {
                 waiting_bytes_ -= waiting_.front().bytes();
                 waiting_.pop_front();
                 break;
-            case Sent::blocked: return Outcome::waiting;
-            case Sent::starved: return Outcome::starved;
+            case Sent::blocked:
+                return Outcome::waiting;
+            case Sent::starved:
+                return Outcome::starved;
             case Sent::gone:
             case Sent::failed:
                 gone_ = true;

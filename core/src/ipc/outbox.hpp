@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
 //
-// The bounded queue in front of a socket. A frame goes out at once when nothing waits, so that the last words of a
-// process that is about to crash are not lost in a queue. Thread: any; nothing in here waits.
+// The bounded queue in front of a socket. A frame goes out at once when nothing waits, so that the
+// last words of a process that is about to crash are not lost in a queue. Thread: any; nothing in
+// here waits.
 #pragma once
 
 #include <cstddef>

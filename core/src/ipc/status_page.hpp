@@ -3,8 +3,9 @@
 //
 // The page of shared memory in which a plug-in host notes which function of its plug-in runs.
 //
-// Purpose: the daemon can name the function that hangs, or in which the process died, although the process does not
-// answer any more. What the page says goes into messages and nowhere else: a plug-in can write anything into it.
+// Purpose: the daemon can name the function that hangs, or in which the process died, although the
+// process does not answer any more. What the page says goes into messages and nowhere else: a
+// plug-in can write anything into it.
 #pragma once
 
 #include <chrono>
@@ -39,7 +40,8 @@ enum class PluginCall : std::uint32_t {
 /// As it reads in "hung in …": "start()", "action begin()", "a timer".
 std::string_view to_string(PluginCall call) noexcept;
 
-/// The memory file for a page, sealed against growing and shrinking: a host that shrinks it would crash its reader.
+/// The memory file for a page, sealed against growing and shrinking: a host that shrinks it would
+/// crash its reader.
 Result<Fd> make_status_file();
 
 struct StatusLayout;
@@ -74,7 +76,8 @@ public:
 
     /// "in action begin() of instance 7", or empty when no call runs.
     std::string place() const;
-    /// How long the call has been running by what the page says, which may be nonsense; zero when none runs.
+    /// How long the call has been running by what the page says, which may be nonsense; zero when
+    /// none runs.
     std::chrono::nanoseconds running_for(std::chrono::nanoseconds now) const;
 
 private:

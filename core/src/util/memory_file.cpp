@@ -18,8 +18,9 @@ namespace {
 constexpr int k_all_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
 Unexpected<Error> failed(std::string_view what, std::string_view name, int error) {
-    return failure("memory_file.failed", std::string{"cannot "} + std::string{what} + " the memory file " +
-                                             std::string{name} + ": " + std::strerror(error));
+    return failure("memory_file.failed", std::string{"cannot "} + std::string{what} +
+                                             " the memory file " + std::string{name} + ": " +
+                                             std::strerror(error));
 }
 
 Result<Fd> create(std::string_view name) {
@@ -47,11 +48,13 @@ Result<Fd> seal(Fd file, std::string_view name) {
 
 }  // namespace
 
-Result<Fd> sealed_memory_file_of(std::string_view name, std::span<const std::span<const std::byte>> pieces) {
+Result<Fd> sealed_memory_file_of(std::string_view name,
+                                 std::span<const std::span<const std::byte>> pieces) {
     auto file = create(name);
     if (!file) return file;
     for (const auto piece : pieces) {
-        if (auto written = write_all(*file, name, piece); !written) return Unexpected<Error>{written.error()};
+        if (auto written = write_all(*file, name, piece); !written)
+            return Unexpected<Error>{written.error()};
     }
     return seal(std::move(*file), name);
 }
@@ -63,14 +66,15 @@ Result<Fd> sealed_memory_file(std::string_view name, std::span<const std::byte> 
 Result<Fd> sealed_memory_file_from(const std::string& path, std::size_t most) {
     // O_NONBLOCK: somebody's FIFO at this path must not stop us before we have seen what it is.
     const Fd source{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
-    if (!source) return failure("file.unreadable", "cannot open " + path + ": " + std::strerror(errno));
+    if (!source)
+        return failure("file.unreadable", "cannot open " + path + ": " + std::strerror(errno));
     struct stat info {};
     if (::fstat(source.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
         return failure("file.unreadable", "cannot read " + path + ": it is not a regular file");
     }
     const auto too_large = [&] {
-        return failure("file.too_large",
-                       "cannot read " + path + ": it is larger than " + std::to_string(most) + " bytes");
+        return failure("file.too_large", "cannot read " + path + ": it is larger than " +
+                                             std::to_string(most) + " bytes");
     };
     if (static_cast<std::uintmax_t>(info.st_size) > most) return too_large();
 
@@ -81,12 +85,14 @@ Result<Fd> sealed_memory_file_from(const std::string& path, std::size_t most) {
     for (;;) {
         const ssize_t got = ::read(source.get(), buffer.data(), buffer.size());
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return failure("file.unreadable", "cannot read " + path + ": " + std::strerror(errno));
+        if (got < 0)
+            return failure("file.unreadable", "cannot read " + path + ": " + std::strerror(errno));
         if (got == 0) break;
         total += static_cast<std::size_t>(got);
         if (total > most) return too_large();  // it has grown since we asked for its size
         const auto piece = std::span<const std::byte>{buffer}.first(static_cast<std::size_t>(got));
-        if (auto written = write_all(*file, path, piece); !written) return Unexpected<Error>{written.error()};
+        if (auto written = write_all(*file, path, piece); !written)
+            return Unexpected<Error>{written.error()};
     }
     return seal(std::move(*file), path);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
 //
-// Fuzz target: what a hostile plug-in process could send as one packet. The first byte chooses the direction and whether the
-// rest is the packet itself, or a packet header followed by the content of the memory file that comes with it.
+// Fuzz target: what a hostile plug-in process could send as one packet. The first byte chooses the
+// direction and whether the rest is the packet itself, or a packet header followed by the content
+// of the memory file that comes with it.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -69,7 +69,8 @@ TEST_F(AChannel, refuses_more_descriptors_than_any_frame_has_and_keeps_none_of_t
 
 TEST_F(AChannel, refuses_a_packet_that_is_too_long) {
     const std::vector<char> bytes(k_packet_bytes + 1);
-    ASSERT_EQ(::send(theirs_.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
+    ASSERT_EQ(::send(theirs_.get(), bytes.data(), bytes.size(), 0),
+              static_cast<ssize_t>(bytes.size()));
     EXPECT_EQ(receive_packet(ours_.get(), packet_), Received::broken);
     EXPECT_EQ(packet_.problem, "longer than 65536 bytes");
 }

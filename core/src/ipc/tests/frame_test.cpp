@@ -18,7 +18,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string problem(const RawFrame& raw, std::vector<Fd> fds = {}, Direction direction = Direction::to_core) {
+std::string problem(const RawFrame& raw, std::vector<Fd> fds = {},
+                    Direction direction = Direction::to_core) {
     const auto bytes = raw.bytes();
     const auto frame = decode_frame(bytes, std::move(fds), direction);
     return frame ? std::string{"none"} : frame.error().text;
@@ -46,17 +47,22 @@ TEST(AFrame, is_refused_when_it_is_shorter_than_its_header) {
 }
 
 TEST(AFrame, is_refused_when_its_sizes_lie) {
-    EXPECT_THAT(problem({.json_bytes = 3}), HasSubstr("event: has 17 bytes behind its header, which says 3"));
-    EXPECT_THAT(problem({.json_bytes = 0xffff'ffff}), HasSubstr("JSON of 4294967295 bytes, at most 2097152"));
-    EXPECT_THAT(problem({.payload_bytes = 0xffff'ffff}), HasSubstr("a payload of 4294967295 bytes"));
+    EXPECT_THAT(problem({.json_bytes = 3}),
+                HasSubstr("event: has 17 bytes behind its header, which says 3"));
+    EXPECT_THAT(problem({.json_bytes = 0xffff'ffff}),
+                HasSubstr("JSON of 4294967295 bytes, at most 2097152"));
+    EXPECT_THAT(problem({.payload_bytes = 0xffff'ffff}),
+                HasSubstr("a payload of 4294967295 bytes"));
     EXPECT_THAT(problem({.payload_bytes = 1}), HasSubstr("which says 18"));
 }
 
 TEST(AFrame, is_refused_when_it_is_of_another_protocol_or_type_or_direction) {
-    EXPECT_THAT(problem({.magic = std::string_view{"BPH\x02", 4}}), HasSubstr("protocol version 1"));
+    EXPECT_THAT(problem({.magic = std::string_view{"BPH\x02", 4}}),
+                HasSubstr("protocol version 1"));
     EXPECT_THAT(problem({.type = 0}), HasSubstr("unknown type 0"));
     EXPECT_THAT(problem({.type = 255}), HasSubstr("unknown type 255"));
-    EXPECT_THAT(problem({.type = static_cast<std::uint8_t>(FrameType::begin)}), HasSubstr("begin: not for this side"));
+    EXPECT_THAT(problem({.type = static_cast<std::uint8_t>(FrameType::begin)}),
+                HasSubstr("begin: not for this side"));
     EXPECT_THAT(problem({}, {}, Direction::to_host), HasSubstr("event: not for this side"));
 }
 
@@ -66,7 +72,8 @@ TEST(AFrame, is_refused_when_it_has_what_its_type_does_not_have) {
     EXPECT_THAT(problem({.request = 1}), HasSubstr("event: with a request id"));
     EXPECT_THAT(problem({.type = pong, .request = 1}), HasSubstr("pong: with an instance"));
     EXPECT_THAT(problem({.type = pong, .instance = 0}), HasSubstr("pong: without a request id"));
-    EXPECT_THAT(problem({.type = pong, .instance = 0, .request = 1, .payload = "x"}), HasSubstr("pong: with a payload"));
+    EXPECT_THAT(problem({.type = pong, .instance = 0, .request = 1, .payload = "x"}),
+                HasSubstr("pong: with a payload"));
     EXPECT_THAT(problem({.flags = 4}), HasSubstr("unknown flags"));
     EXPECT_THAT(problem({.zero = 1}), HasSubstr("unknown flags"));
     EXPECT_THAT(problem({.flags = 2}), HasSubstr("event: with a device"));
@@ -75,9 +82,11 @@ TEST(AFrame, is_refused_when_it_has_what_its_type_does_not_have) {
 TEST(AFrame, is_refused_with_descriptors_that_it_does_not_announce_and_closes_them) {
     Fd file = memory_file("x");
     const int number = file.get();
-    EXPECT_THAT(problem({}, one(std::move(file))), HasSubstr("came with 1 file descriptors instead of 0"));
+    EXPECT_THAT(problem({}, one(std::move(file))),
+                HasSubstr("came with 1 file descriptors instead of 0"));
     EXPECT_EQ(::fcntl(number, F_GETFD), -1);
-    EXPECT_THAT(problem({.flags = 1, .json_bytes = 2, .json = ""}), HasSubstr("came with 0 file descriptors instead of 1"));
+    EXPECT_THAT(problem({.flags = 1, .json_bytes = 2, .json = ""}),
+                HasSubstr("came with 0 file descriptors instead of 1"));
 }
 
 TEST(AFrame, is_refused_when_its_json_is_none_or_no_object_or_too_deep) {
@@ -101,10 +110,13 @@ TEST(AFrame, is_refused_when_its_memory_file_can_still_be_changed) {
 TEST(AFrame, is_refused_when_its_memory_file_is_of_another_size_or_not_one) {
     EXPECT_THAT(problem({.flags = 1, .json_bytes = 3, .json = ""}, one(memory_file("{}"))),
                 HasSubstr("another size than its header says"));
-    EXPECT_THAT(problem({.flags = 1, .json_bytes = 1 << 20, .payload_bytes = 1 << 20, .json = ""}, one(memory_file("{}"))),
+    EXPECT_THAT(problem({.flags = 1, .json_bytes = 1 << 20, .payload_bytes = 1 << 20, .json = ""},
+                        one(memory_file("{}"))),
                 HasSubstr("another size than its header says"));
-    EXPECT_THAT(problem({.flags = 1, .json_bytes = 2}, one(memory_file("{}"))), HasSubstr("two bodies"));
-    EXPECT_THAT(problem({.flags = 1, .json_bytes = 2, .json = ""}, one(Fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)})),
+    EXPECT_THAT(problem({.flags = 1, .json_bytes = 2}, one(memory_file("{}"))),
+                HasSubstr("two bodies"));
+    EXPECT_THAT(problem({.flags = 1, .json_bytes = 2, .json = ""},
+                        one(Fd{::open("/dev/null", O_RDONLY | O_CLOEXEC)})),
                 HasSubstr("not in a sealed memory file"));
 }
 
@@ -120,7 +132,8 @@ TEST(AFrame, is_read_from_a_packet) {
 }
 
 TEST(AFrame, is_read_from_a_memory_file) {
-    const auto bytes = RawFrame{.flags = 1, .json_bytes = 7, .payload_bytes = 3, .json = ""}.bytes();
+    const auto bytes =
+        RawFrame{.flags = 1, .json_bytes = 7, .payload_bytes = 3, .json = ""}.bytes();
     const auto frame = decode_frame(bytes, one(memory_file(R"({"a":1}raw)")), Direction::to_core);
     ASSERT_TRUE(frame.has_value()) << frame.error().text;
     EXPECT_EQ(frame->body.at("a").as_int64(), 1);

@@ -54,7 +54,8 @@ TEST_F(AnOutbox, drops_what_may_be_dropped_before_it_refuses_what_is_needed) {
 }
 
 TEST_F(AnOutbox, bounds_the_number_of_small_frames) {
-    Outbox outbox{ours_.get(), {.droppable_bytes = 1u << 30, .droppable_frames = 5, .bytes = 1u << 30}};
+    Outbox outbox{ours_.get(),
+                  {.droppable_bytes = 1u << 30, .droppable_frames = 5, .bytes = 1u << 30}};
     fill(outbox);
     std::size_t taken = 1;
     while (outbox.push(event(1, 0), Importance::droppable) != Outcome::full) ++taken;

@@ -28,13 +28,17 @@ struct RawFrame {
 
     std::vector<std::byte> bytes() const {
         std::vector<std::byte> out(k_header_bytes);
-        const auto put = [&out](std::size_t at, const auto& value) { std::memcpy(out.data() + at, &value, sizeof(value)); };
+        const auto put = [&out](std::size_t at, const auto& value) {
+            std::memcpy(out.data() + at, &value, sizeof(value));
+        };
         std::memcpy(out.data(), magic.data(), 4);
         put(4, type);
         put(5, flags);
         put(6, zero);
-        put(8, static_cast<std::uint32_t>(json_bytes < 0 ? static_cast<std::int64_t>(json.size()) : json_bytes));
-        put(12, static_cast<std::uint32_t>(payload_bytes < 0 ? static_cast<std::int64_t>(payload.size()) : payload_bytes));
+        put(8, static_cast<std::uint32_t>(json_bytes < 0 ? static_cast<std::int64_t>(json.size())
+                                                         : json_bytes));
+        put(12, static_cast<std::uint32_t>(
+                    payload_bytes < 0 ? static_cast<std::int64_t>(payload.size()) : payload_bytes));
         put(16, instance);
         put(24, request);
         for (const auto part : {json, payload}) {

@@ -32,7 +32,8 @@ TEST_F(AStatusPage, of_a_file_that_could_be_shrunk_is_refused) {
     ASSERT_EQ(::ftruncate(file.get(), 4096), 0);
     const auto reader = StatusReader::map(file);
     ASSERT_FALSE(reader.has_value());
-    EXPECT_THAT(reader.error().text, ::testing::HasSubstr("not a sealed memory file of 4096 bytes"));
+    EXPECT_THAT(reader.error().text,
+                ::testing::HasSubstr("not a sealed memory file of 4096 bytes"));
 }
 
 TEST_F(AStatusPage, names_the_call_while_it_runs_and_only_then) {
