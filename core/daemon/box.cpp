@@ -144,10 +144,15 @@ Result<void> Box::Parts::make_registry(const Options& options) {
         if (!configured && (simulator ? !options.demo : options.demo)) setup.disabled.insert(plugin.name);
     }
     const std::string host = options.host_program;
+    core::RunnerPolicy policy;
+    policy.crashes = static_cast<unsigned>(config.plugins.crashes);
+    policy.window = config.plugins.window;
+    policy.hang_limit = config.plugins.hang_limit;
+    policy.memory_mib = static_cast<std::size_t>(config.plugins.memory_mb);
     registry = std::make_unique<core::Registry>(
         loop, events, std::move(setup),
-        [this, host](std::shared_ptr<const core::PluginImage> image, core::RunnerListener& listener) {
-            return core::PluginRunner::create(loop, host, std::move(image), core::RunnerPolicy{}, listener);
+        [this, host, policy](std::shared_ptr<const core::PluginImage> image, core::RunnerListener& listener) {
+            return core::PluginRunner::create(loop, host, std::move(image), policy, listener);
         });
     if (const auto checked = registry->check_settings(); !checked)
         return failure("config." + checked.error().code, checked.error().text);
@@ -155,7 +160,7 @@ Result<void> Box::Parts::make_registry(const Options& options) {
 }
 
 void Box::Parts::make_routes(core::HttpRouter& router, Box& box) {
-    api = std::make_unique<core::Api>(core::ApiContext{loop, *registry, events, k_version, memory->box_identity(), started,
+    api = std::make_unique<core::Api>(core::ApiContext{loop, *registry, events, k_version, memory->box_identity(), hostname(), started,
                                                        started_steady, [this] { return ports; },
                                                        [this] { return http->statistics(); }, problems});
     api->install(router);

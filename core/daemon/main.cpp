@@ -5,12 +5,15 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 
 #include "backplane/core/log.hpp"
 #include "box.hpp"
@@ -20,6 +23,17 @@ namespace {
 
 constexpr int k_failed = 1;
 constexpr int k_usage = 2;
+
+// Enough for every connection that the HTTP limits allow, the devices and the plug-in hosts.
+constexpr rlim_t k_open_files = 4096;
+
+/// The usual soft limit of 1024 would end connections before the box's own limits answer them.
+void raise_open_files() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= k_open_files) return;
+    limit.rlim_cur = std::min(k_open_files, limit.rlim_max);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 /// Returns true when the program is to be run anew.
 bool run(const backplane::daemon::Options& options, int& exit_code) {
@@ -42,6 +56,7 @@ bool run(const backplane::daemon::Options& options, int& exit_code) {
     };
     signals.async_wait(on_signal);
     loop.run();
+    backplane::core::log_flush_repeats();
     return (*box)->restart_wanted();
 }
 
@@ -51,6 +66,7 @@ int main(int argc, char** argv) {
     const auto parsed = backplane::daemon::parse_options(argc, argv);
     if (parsed.exit_code) return *parsed.exit_code;
     std::signal(SIGPIPE, SIG_IGN);
+    raise_open_files();
     backplane::core::log_to_stderr(true);
     int exit_code = 0;
     try {

@@ -5,12 +5,13 @@
 // dlopen() already.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace backplane::core::host {
 
 /// Privileges, limits, death with the parent. False with the reason when the system refuses one of
-/// them.
-bool confine(std::string& reason);
+/// them. `memory_mib` is what the process may have of its own.
+bool confine(std::uint64_t memory_mib, std::string& reason);
 
 }  // namespace backplane::core::host

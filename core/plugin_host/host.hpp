@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,6 +24,7 @@ struct HostOptions {
     std::string name;
     std::string id;
     bool is_interface = false;
+    std::uint64_t memory_mib = 256;
 };
 
 class Host {

@@ -17,6 +17,9 @@ namespace {
 
 constexpr const char* k_entry = "bp_plugin_entry";
 constexpr const char* k_version_node = "BP_PLUGIN_1";
+constexpr const char* k_no_entry =
+    "it does not export bp_plugin_entry in the version node BP_PLUGIN_1: it is no plug-in, or was "
+    "not built with backplane_add_plugin()";
 
 Unexpected<Error> refused(const std::string& name, const std::string& why) {
     return failure("plugin.load_failed",
@@ -103,10 +106,7 @@ Result<const bp_entry*> load_plugin(int fd, const std::string& name) {
                        ? ::dlvsym(library->native(), k_entry, k_version_node)
                        : nullptr;
     if (symbol == nullptr) {
-        return refused(name,
-                       std::string{"it does not export "} + k_entry + " in the version node " +
-                           k_version_node +
-                           ": it is no plug-in, or was not built with backplane_add_plugin()");
+        return refused(name, k_no_entry);
     }
     const auto* entry = static_cast<const bp_entry*>(symbol);
     if (const auto problem = check_entry(*entry); !problem.empty()) return refused(name, problem);

@@ -22,6 +22,8 @@
 namespace backplane::core::host {
 namespace {
 
+constexpr std::uint64_t k_most_memory_mib = 1u << 20;
+
 bool read_fd(std::string_view text, int& out) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
     return error == std::errc{} && end == text.data() + text.size() && ::fcntl(out, F_GETFD) >= 0;
@@ -43,6 +45,12 @@ std::optional<HostOptions> read_options(int argc, char** argv) {
             options.name = value;
         } else if (option == "--id") {
             options.id = value;
+        } else if (option == "--memory-mib") {
+            const auto [end, error] =
+                std::from_chars(value.data(), value.data() + value.size(), options.memory_mib);
+            if (error != std::errc{} || end != value.data() + value.size() ||
+                options.memory_mib == 0 || options.memory_mib > k_most_memory_mib)
+                return std::nullopt;
         } else if (option == "--kind") {
             kind = value;
         } else {
@@ -72,7 +80,7 @@ int run(int argc, char** argv) {
     const Fd status_file{options->status};
     auto status = ipc::StatusWriter::map(status_file);
     std::string reason;
-    if (!status || !confine(reason)) return k_exit_system;
+    if (!status || !confine(options->memory_mib, reason)) return k_exit_system;
     boost::asio::io_context loop{1};
     // Never destroyed: its parts may still be in use by threads of the plug-in when the process
     // ends.

@@ -88,6 +88,7 @@ BoxProcess::BoxProcess(Options options) : options_(std::move(options)) {
     if (options_.state_dir.empty()) options_.state_dir = folder_ / "state";
     control_socket_ = folder_ / "control.sock";
     log_file_ = folder_ / "log";
+    port_ = options_.http_port;
     spawn();
     if (options_.wait_until_up) wait_until_up();
 }
@@ -110,7 +111,7 @@ void BoxProcess::spawn() {
                                        "--http-address",
                                        "127.0.0.1",
                                        "--http-port",
-                                       "0",
+                                       std::to_string(options_.http_port),
                                        "--state-dir",
                                        options_.state_dir.string(),
                                        "--control-socket",

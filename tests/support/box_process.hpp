@@ -65,6 +65,7 @@ public:
         std::string plugin_dir;             ///< default: the build's
         std::vector<std::string> arguments; ///< more of them
         bool wait_until_up = true;
+        std::uint16_t http_port = 0;        ///< 0: a free one, known once it is up
         std::filesystem::path state_dir;    ///< default: a folder of its own
     };
 

@@ -178,6 +178,8 @@ void SerialScale::serve() {
         const ssize_t count = ::read(master_, buffer.data(), buffer.size());
         for (ssize_t i = 0; i < count; ++i) {
             ++bytes_received_;
+            // A terminal hands it over at once; on a line the command takes its time as well.
+            std::this_thread::sleep_for(k_character_time);
             take(buffer[static_cast<std::size_t>(i)]);
         }
     }

@@ -33,9 +33,9 @@ function draw() {
     by_id("box-state").dataset.tone = state.tone;
     set_text(by_id("box-state-text"), state.text);
     if (status) {
-        set_text(by_id("box-name"), status.identifier || "Backplane");
-        document.title = `Backplane ${status.identifier ?? ""}`.trim();
-        set_text(by_id("box-version"), `Backplane ${status.version ?? ""}`);
+        set_text(by_id("box-name"), status.hostname || status.identifier || "Backplane");
+        document.title = `Backplane ${status.hostname || status.identifier || ""}`.trim();
+        set_text(by_id("box-version"), `Backplane ${status.version ?? ""} · box ${status.identifier ?? ""}`);
         set_text(by_id("box-uptime"), typeof status.uptime_s === "number" ? `· running for ${duration(status.uptime_s)}` : "");
         show_problems(status.problems ?? []);
     }

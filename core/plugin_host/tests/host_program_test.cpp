@@ -50,12 +50,16 @@ protected:
         process_ = std::move(*process);
         socket_ = std::move(sockets->first);
     }
-    void start_ready(const std::string& settings_do = "nothing", const std::string& in = "start") {
+    void start_ready(const std::string& settings_do = "nothing", const std::string& in = "start",
+                     Fd device = {}) {
         start("misbehaving");
         ASSERT_TRUE(next(FrameType::hello).has_value());
-        send(make_frame(FrameType::start, 1, 0,
-                        json::object{{"descriptor", json::object{}},
-                                     {"settings", json::object{{"do", settings_do}, {"in", in}}}}));
+        auto frame =
+            make_frame(FrameType::start, 1, 0,
+                       json::object{{"descriptor", json::object{}},
+                                    {"settings", json::object{{"do", settings_do}, {"in", in}}}});
+        frame.device = std::move(device);
+        send(frame);
         ASSERT_TRUE(next(FrameType::started).has_value());
     }
     void send(const ipc::OutgoingFrame& frame) {
@@ -150,19 +154,24 @@ TEST_F(AHostProgram, answers_pings_and_says_good_bye) {
 }
 
 TEST_F(AHostProgram, that_is_not_read_drops_events_but_no_answers_and_tells_how_many) {
-    start_ready("burst", "begin");
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    const Fd emitted{ends[0]};
+    start_ready("burst", "begin", Fd{ends[1]});
     send(
         make_frame(FrameType::begin, 1, 5,
                    json::object{{"name", ""}, {"data", json::object{}}, {"deadline_ms", 600'000}}));
     send(make_frame(FrameType::ping, 0, 1));
-    // Nothing is read while the plug-in emits more than the socket and the queue can hold. The
+    ASSERT_TRUE(wait_readable(emitted.get()));
+    // Nothing was read while the plug-in emitted more than the socket and the queue can hold. The
     // answer to the action may not be dropped, and says that all was emitted.
     std::uint64_t received = 0;
     std::optional<Frame> frame;
     while ((frame = next()) && frame->type != FrameType::dropped) {
         if (frame->type == FrameType::event) ++received;
-        if (frame->type == FrameType::action_ended)
+        if (frame->type == FrameType::action_ended) {
             EXPECT_TRUE(frame->body.at("success").as_bool());
+        }
     }
     ASSERT_TRUE(frame.has_value());
     EXPECT_GT(received, 0u);

@@ -137,6 +137,7 @@ json::object Api::State::status() const {
     const bool degraded = !problems.empty();
     return {{"version", context.version},
             {"identifier", context.identifier},
+            {"hostname", context.hostname},
             {"started_at", std::chrono::duration<double>(context.started_at.time_since_epoch()).count()},
             {"uptime_s",
              std::chrono::duration<double>(std::chrono::steady_clock::now() - context.started_at_steady).count()},

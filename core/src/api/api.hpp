@@ -27,6 +27,7 @@ struct ApiContext {
     EventRing& events;
     std::string version;
     std::string identifier;  ///< of the box
+    std::string hostname;    ///< how its owner calls it
     std::chrono::system_clock::time_point started_at;
     std::chrono::steady_clock::time_point started_at_steady;
     std::function<std::vector<std::uint16_t>()> ports;

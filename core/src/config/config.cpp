@@ -212,6 +212,21 @@ std::uint16_t port_value(const ConfigNode& node, const std::string& path) {
     return static_cast<std::uint16_t>(value.get_int64());
 }
 
+int number_value(const ConfigNode& node, const std::string& path, int least, int most) {
+    const std::string range =
+        "give a whole number from " + std::to_string(least) + " to " + std::to_string(most);
+    const boost::json::value value = scalar(node, path, "a number");
+    if (!value.is_number()) {
+        refuse("config.wrong_type", node.origin, path,
+               describe(node) + " is no number: " + range + ", without quotes");
+    }
+    if (!value.is_int64() || value.get_int64() < least || value.get_int64() > most) {
+        refuse("config.out_of_range", node.origin, path,
+               describe(node) + " is not possible: " + range);
+    }
+    return static_cast<int>(value.get_int64());
+}
+
 std::string choice_value(const ConfigNode& node, const std::string& path,
                          const std::vector<std::string>& choices) {
     const std::string value = text_value(node, path, 64);
@@ -451,8 +466,22 @@ Config read_config(const ConfigNode& top) {
                               " is not a public key: give the second line of a minisign .pub file");
                   }
               }},
-             {"isolation", [&](const ConfigNode& n, const std::string& p) {
+             {"isolation",
+              [&](const ConfigNode& n, const std::string& p) {
                   config.plugins.isolation = choice_value(n, p, {"process"});
+              }},
+             {"crashes", [&](const ConfigNode& n,
+                             const std::string& p) { config.plugins.crashes = number_value(n, p, 1, 100); }},
+             {"window_s",
+              [&](const ConfigNode& n, const std::string& p) {
+                  config.plugins.window = std::chrono::seconds{number_value(n, p, 1, 86'400)};
+              }},
+             {"hang_limit_s",
+              [&](const ConfigNode& n, const std::string& p) {
+                  config.plugins.hang_limit = std::chrono::seconds{number_value(n, p, 1, 300)};
+              }},
+             {"memory_mb", [&](const ConfigNode& n, const std::string& p) {
+                  config.plugins.memory_mb = number_value(n, p, 16, 16'384);
               }}});
     };
     const Reader log = [&](const ConfigNode& node, const std::string& path) {

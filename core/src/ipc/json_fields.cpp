@@ -16,7 +16,7 @@ json::value* JsonFields::find(std::string_view key) noexcept {
 
 void JsonFields::wrong(std::string_view key, std::string_view wanted) {
     if (!problem_.empty()) return;
-    problem_ = "\"" + std::string{key} + "\" is missing or not " + std::string{wanted};
+    problem_ = '"' + std::string{key} + "\" is missing or not " + std::string{wanted};
 }
 
 std::string JsonFields::text(std::string_view key, std::size_t most) {

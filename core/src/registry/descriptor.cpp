@@ -34,7 +34,7 @@ public:
         return out;
     }
     void complain(std::string_view member, const std::string& what) {
-        if (problem_.empty()) problem_ = "\"" + std::string(member) + "\" " + what;
+        if (problem_.empty()) problem_ = '"' + std::string(member) + "\" " + what;
     }
     const std::string& problem() const { return problem_; }
 

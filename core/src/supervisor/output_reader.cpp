@@ -12,11 +12,12 @@ namespace {
 constexpr std::size_t k_line_bytes = 4096;
 constexpr unsigned k_lines_per_second = 200;
 constexpr std::size_t k_turn_bytes = std::size_t{16} << 10;
+constexpr std::size_t k_bytes_per_second = std::size_t{1} << 20;
 constexpr int k_last_turns = 8;
 }  // namespace
 
 OutputReader::OutputReader(boost::asio::io_context& loop, Fd pipe, OnLine on_line)
-    : pipe_(loop, pipe.release()), on_line_(std::move(on_line)) {
+    : pipe_(loop, pipe.release()), pause_(loop), on_line_(std::move(on_line)) {
     pipe_.non_blocking(true);
 }
 
@@ -25,6 +26,16 @@ void OutputReader::start() {
 }
 
 void OutputReader::wait() {
+    if (bytes_in_second_ >= k_bytes_per_second) {
+        pause_.expires_at(byte_second_ + std::chrono::seconds{1});
+        pause_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+            const auto self = weak.lock();
+            if (!self || error || !self->pipe_.is_open()) return;
+            self->bytes_in_second_ = 0;
+            self->wait();
+        });
+        return;
+    }
     pipe_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                      [weak = weak_from_this()](const boost::system::error_code& error) {
                          const auto self = weak.lock();
@@ -38,6 +49,12 @@ bool OutputReader::read_some() {
     const ssize_t got = ::read(pipe_.native_handle(), buffer.data(), buffer.size());
     if (got < 0) return errno == EAGAIN || errno == EINTR;
     if (got == 0) return false;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - byte_second_ >= std::chrono::seconds{1}) {
+        byte_second_ = now;
+        bytes_in_second_ = 0;
+    }
+    bytes_in_second_ += static_cast<std::size_t>(got);
     take({buffer.data(), static_cast<std::size_t>(got)});
     return true;
 }
@@ -73,6 +90,7 @@ void OutputReader::say_line() {
 
 void OutputReader::finish() {
     if (!pipe_.is_open()) return;
+    pause_.cancel();
     for (int i = 0; i < k_last_turns; ++i) {
         std::array<char, k_turn_bytes> buffer{};
         const ssize_t got = ::read(pipe_.native_handle(), buffer.data(), buffer.size());

@@ -2,10 +2,12 @@
 // Copyright The Backplane authors.
 //
 // What a plug-in prints, line by line into the log. Bounded: 4096 bytes a line, 200 lines a second,
-// 16 KiB a turn.
+// 16 KiB a turn, 1 MiB a second. Who prints more than that has to wait, so that a plug-in that prints
+// without end cannot keep us busy.
 #pragma once
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -34,11 +36,14 @@ private:
     void say_line();
 
     boost::asio::posix::stream_descriptor pipe_;
+    boost::asio::steady_timer pause_;
     OnLine on_line_;
     std::string line_;
     bool cut_ = false;
     std::chrono::steady_clock::time_point second_{};
     unsigned lines_in_second_ = 0;
+    std::chrono::steady_clock::time_point byte_second_{};
+    std::size_t bytes_in_second_ = 0;
     std::uint64_t dropped_ = 0;
 };
 

@@ -121,6 +121,7 @@ struct RunnerPolicy {
     std::chrono::milliseconds stop_limit{2'000};
     std::size_t events_per_second = 2'000;               ///< averaged over 10 s; more puts the plug-in aside
     std::size_t queued_bytes = 64u << 20;                ///< unsent towards the plug-in
+    std::size_t memory_mib = 256;                        ///< private memory of the process
 };
 
 struct RunnerStatus {

@@ -147,7 +147,8 @@ Result<Runner::LifePtr> Runner::make_process() {
     auto process = HostProcess::start(HostStart{
         .program = host_program_,
         .arguments = {"--kind", image_->kind == "interface" ? "interface" : "driver", "--name",
-                      image_->name, "--id", image_->id},
+                      image_->name, "--id", image_->id, "--memory-mib",
+                      std::to_string(policy_.memory_mib)},
         .socket = sockets->second,
         .library = image_->bytes,
         .status = *status_file,

@@ -167,7 +167,7 @@ core::HttpResponse preflight(const core::HttpRequest& request, std::string_view 
 
 core::Result<std::string> text_param(const json::object& params, std::string_view name,
                                      std::size_t most) {
-    const std::string quoted = "\"" + std::string(name) + "\"";
+    const std::string quoted = '"' + std::string(name) + "\"";
     const auto* value = params.if_contains(name);
     if (value == nullptr)
         return core::failure("rpc.missing", "the parameter " + quoted + " is missing");

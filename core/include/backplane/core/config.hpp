@@ -54,6 +54,10 @@ struct Config {
     struct Plugins {
         std::vector<std::string> trusted_keys;
         std::string isolation = "process";
+        int crashes = 5;  ///< so many within the window put a plug-in aside
+        std::chrono::seconds window{60};
+        std::chrono::seconds hang_limit{4};  ///< without a sign of life for so long, it is ended
+        int memory_mb = 256;                 ///< of its own, for the process of each plug-in
     } plugins;
     struct Log {
         std::string level = "info";

@@ -223,6 +223,10 @@ devices:
 plugins:
   trusted_keys: [RWQqN2opkzMJLZTG4fhJA29Y5xBoZRIivgWtewasyPhjCf5lrR8QhR4K]
   isolation: process
+  crashes: 3
+  window_s: 120
+  hang_limit_s: 10
+  memory_mb: 512
 log: {level: warning, components: {http: debug, toledo8217: error}}
 )");
     ASSERT_TRUE(config) << config.error().text;
@@ -233,6 +237,10 @@ log: {level: warning, components: {http: debug, toledo8217: error}}
     EXPECT_EQ(config->interfaces.at("serial").values,
               (boost::json::object{{"extra_ports", {"/run/backplane/scale0"}},
                                    {"no_probe", {"/dev/ttyAMA10"}}}));
+    EXPECT_EQ(config->plugins.crashes, 3);
+    EXPECT_EQ(config->plugins.window, std::chrono::seconds{120});
+    EXPECT_EQ(config->plugins.hang_limit, std::chrono::seconds{10});
+    EXPECT_EQ(config->plugins.memory_mb, 512);
     const PluginSettings& toledo = config->drivers.at("toledo8217");
     EXPECT_EQ(toledo.values, (boost::json::object{{"poll", "continuous"}, {"baud", 9600}}));
     EXPECT_EQ(toledo.origin.text(), "backplane.yaml:7");
@@ -352,6 +360,14 @@ TEST_F(AConfiguration, checks_each_value_of_its_own) {
         {"odoo: {server: \"https://[zz]/\"}", "has a broken IPv6 address"},
         {"odoo: {server: \"https://a\\tb\"}", "contains control characters"},
         {"plugins: {isolation: thread}", "thread is not possible: known here are process"},
+        {"plugins: {crashes: 0}",
+         "plugins.crashes: 0 is not possible: give a whole number from 1 to 100"},
+        {"plugins: {crashes: 2.5}", "2.5 is not possible: give a whole number from 1 to 100"},
+        {"plugins: {hang_limit_s: \"4\"}", "is no number: give a whole number from 1 to 300"},
+        {"plugins: {hang_limit_s: 301}", "301 is not possible"},
+        {"plugins: {window_s: -1}", "-1 is not possible: give a whole number from 1 to 86400"},
+        {"plugins: {memory_mb: 8}", "8 is not possible: give a whole number from 16 to 16384"},
+        {"plugins: {memory: 8}", "plugins.memory: unknown key"},
         {"plugins: {trusted_keys: [abc]}", "abc is not a public key"},
         {"plugins: {trusted_keys: abc}", "a list such as [a, b] is needed"},
         {"log: {level: warn}", "warn is not possible: did you mean \"warning\"?"},
