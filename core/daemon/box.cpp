@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -47,6 +48,18 @@ struct Box::Parts {
     std::unique_ptr<core::HttpServer> http;
     bool stopping = false;
     bool restart = false;
+    NetworkAddress last_address;
+    std::optional<std::chrono::steady_clock::time_point> address_read;
+
+    /// Asked for with every long poll, and reading it costs more than the rest of the poll.
+    const NetworkAddress& address() {
+        const auto now = std::chrono::steady_clock::now();
+        if (!address_read || now - *address_read >= 1s) {
+            last_address = network_address();
+            address_read = now;
+        }
+        return last_address;
+    }
 
     Result<void> read_configuration(const Options& options);
     Result<void> make_registry(const Options& options);
@@ -168,7 +181,7 @@ void Box::Parts::make_routes(core::HttpRouter& router, Box& box) {
         *registry, events, sync::asio_timers(loop),
         [this] {
             sync::BoxInfo info;
-            const NetworkAddress network = network_address();
+            const NetworkAddress& network = address();
             info.identifier = memory->box_identity();
             info.ip = network.ip;
             info.mac = network.mac;

@@ -2,6 +2,8 @@
 // Copyright The Backplane authors.
 #include "backplane/core/event_ring.hpp"
 
+#include <boost/json/array.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -18,7 +20,29 @@ double wall_clock_seconds() {
 // that a client which hands a time back as JSON names the same event again.
 constexpr double k_time_step = 1e-6;
 
+/// All that others can make large: an action's data comes from a browser, an event's from a plug-in.
+std::size_t content_bytes(const Event& event) noexcept {
+    return (event.payload ? event.payload->size() : 0) + approximate_bytes(event.data) +
+           approximate_bytes(event.action_data) + approximate_bytes(event.action_result) + event.action_message.size();
+}
+
 }  // namespace
+
+// Parsed JSON is of limited depth, so these may call each other.
+std::size_t approximate_bytes(const boost::json::value& value) noexcept {
+    std::size_t bytes = sizeof value;
+    if (const auto* text = value.if_string()) bytes += text->size();
+    if (const auto* object = value.if_object()) bytes += approximate_bytes(*object);
+    if (const auto* array = value.if_array())
+        for (const auto& item : *array) bytes += approximate_bytes(item);
+    return bytes;
+}
+
+std::size_t approximate_bytes(const boost::json::object& object) noexcept {
+    std::size_t bytes = 0;
+    for (const auto& member : object) bytes += member.key().size() + sizeof(void*) + approximate_bytes(member.value());
+    return bytes;
+}
 
 EventRing::EventRing()
     : EventRing(Limits{}, [] { return std::chrono::steady_clock::now(); }, wall_clock_seconds) {}
@@ -32,7 +56,7 @@ EventPtr EventRing::publish(Event event) {
     event.time = std::max(wall_now_(), last_time_ + k_time_step);
     last_time_ = event.time;
     auto stored = std::make_shared<const Event>(std::move(event));
-    if (stored->payload) payload_bytes_ += stored->payload->size();
+    content_bytes_ += content_bytes(*stored);
     events_.push_back(stored);
     trim();
 
@@ -62,8 +86,8 @@ void EventRing::deliver(const EventPtr& event) {
 void EventRing::trim() {
     const auto oldest = steady_now_() - limits_.age;
     while (events_.size() > 1 && (events_.size() > limits_.events || events_.front()->at < oldest ||
-                                  payload_bytes_ > limits_.payload_bytes)) {
-        if (events_.front()->payload) payload_bytes_ -= events_.front()->payload->size();
+                                  content_bytes_ > limits_.content_bytes)) {
+        content_bytes_ -= content_bytes(*events_.front());
         events_.pop_front();
     }
 }

@@ -16,7 +16,7 @@ PluginSlot::~PluginSlot() = default;
 void PluginSlot::use(InstanceHandler& handler) {
     linger_timer_.cancel();
     users_.insert(&handler);
-    runner_->run();
+    if (!ended_) runner_->run();
 }
 
 void PluginSlot::leave(InstanceHandler& handler) {
@@ -43,6 +43,12 @@ void PluginSlot::tell_users(Call&& call) {
         if (users_.contains(user)) call(*user);
 }
 
+void PluginSlot::end() {
+    ended_ = true;
+    linger_timer_.cancel();
+    runner_->shut_down();
+}
+
 void PluginSlot::plugin_up() {
     tell_users([](InstanceHandler& user) { user.plugin_up(); });
 }
@@ -51,7 +57,7 @@ void PluginSlot::plugin_down(const ExitReason& reason, std::optional<std::chrono
     instances_.clear();
     tell_users([&](InstanceHandler& user) { user.plugin_down(reason.text, restart_in.has_value()); });
     // Somebody may have come while the process was on its way out.
-    if (!restart_in && !users_.empty() && !put_aside()) runner_->run();
+    if (!restart_in && !users_.empty() && !put_aside() && !ended_) runner_->run();
 }
 
 void PluginSlot::plugin_put_aside(const std::string& reason) {

@@ -58,6 +58,8 @@ public:
     void use(InstanceHandler& handler);
     /// Nothing is told to this handler any more; its instances must have been stopped or be about to.
     void leave(InstanceHandler& handler);
+    /// End the process for good, whoever still uses it: the box is stopping.
+    void end();
     void bind(InstanceId id, InstanceHandler& handler) { instances_[id] = &handler; }
     void unbind(InstanceId id) { instances_.erase(id); }
     bool up() const { return runner_->status().up; }
@@ -86,6 +88,7 @@ private:
     CataloguedPlugin plugin_;
     std::chrono::milliseconds linger_;
     boost::asio::steady_timer linger_timer_;
+    bool ended_ = false;
     std::set<InstanceHandler*> users_;
     std::map<InstanceId, InstanceHandler*> instances_;
     std::unique_ptr<PluginRunner> runner_;  // last: it is destroyed first and speaks to the members above

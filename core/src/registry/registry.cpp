@@ -18,8 +18,23 @@ namespace {
 
 constexpr std::string_view k_component = "registry";
 
+// Listeners want to know what was asked, not to get every document and picture back.
+constexpr std::size_t k_long_member = 1024;
+
 double unix_time(std::chrono::system_clock::time_point time) {
     return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
+boost::json::object without_long_members(const boost::json::object& data) {
+    boost::json::object out;
+    std::size_t room = 8 * k_long_member;
+    for (const auto& member : data) {
+        const std::size_t bytes = member.key().size() + approximate_bytes(member.value());
+        if (bytes > k_long_member || bytes > room) continue;
+        room -= bytes;
+        out[member.key()] = member.value();
+    }
+    return out;
 }
 
 }  // namespace
@@ -96,7 +111,7 @@ void Registry::stop(std::function<void()> done) {
     stopping_ = true;
     const auto sessions = devices_;  // closing one takes it out of the list
     for (const SessionPtr& session : sessions) session->close("the box is stopping");
-    for (auto& [name, slot] : slots_) slot->runner().shut_down();
+    for (auto& [name, slot] : slots_) slot->end();
     // Each runner ends its process within its own limit; this looks until the last one has.
     auto look = std::make_shared<std::function<void(int)>>();
     *look = [this, look, done = std::move(done)](int rounds) {
@@ -228,7 +243,7 @@ void Registry::action_over(DeviceSession& device, const ActionRequest& request, 
     event.action_name = request.name;
     event.action_session = request.session;
     event.action_unique_id = request.unique_id;
-    event.action_data = request.data;
+    event.action_data = without_long_members(request.data);
     event.action_status = outcome.status == ActionOutcome::Status::success ? "success" : "error";
     event.action_result = outcome.result;
     event.action_message = outcome.message;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <dirent.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -102,18 +103,33 @@ KnownChild::~KnownChild() {
         table.known.erase(found);
 }
 
-void reap_later(boost::asio::io_context& loop, Fd pidfd, std::shared_ptr<KnownChild> child) {
-    using boost::asio::posix::stream_descriptor;
-    const auto descriptor = std::make_shared<stream_descriptor>(loop, pidfd.release());
+bool has_ended(int pidfd) noexcept {
+    pollfd poll{pidfd, POLLIN, 0};
+    return ::poll(&poll, 1, 0) == 1;
+}
+
+namespace {
+
+using Descriptor = boost::asio::posix::stream_descriptor;
+
+void wait_and_reap(boost::asio::io_context& loop, const std::shared_ptr<Descriptor>& descriptor,
+                   std::shared_ptr<KnownChild> child) {
     descriptor->async_wait(
-        stream_descriptor::wait_read,
-        [descriptor, child = std::move(child), &loop](const boost::system::error_code& error) {
+        Descriptor::wait_read, [&loop, descriptor, child = std::move(child)](
+                                   const boost::system::error_code& error) mutable {
             if (error) return;
+            const int pidfd = descriptor->native_handle();
+            if (!has_ended(pidfd)) return wait_and_reap(loop, descriptor, std::move(child));
             siginfo_t info{};
-            ::waitid(P_PIDFD, static_cast<id_t>(descriptor->native_handle()), &info,
-                     WEXITED | WNOHANG);
+            ::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | WNOHANG);
             reap_orphans(loop);
         });
+}
+
+}  // namespace
+
+void reap_later(boost::asio::io_context& loop, Fd pidfd, std::shared_ptr<KnownChild> child) {
+    wait_and_reap(loop, std::make_shared<Descriptor>(loop, pidfd.release()), std::move(child));
 }
 
 void reap_orphans(boost::asio::io_context& loop) {

@@ -26,6 +26,11 @@ namespace backplane::core {
 /// false with errno set.
 bool become_subreaper() noexcept;
 
+/// Whether the process behind this descriptor has ended. A wait on the loop alone does not prove it: Asio
+/// uses the memory of a closed descriptor for the next one, and an event of the old one that was on its
+/// way (the end of the host before) then wakes the wait of the new one.
+bool has_ended(int pidfd) noexcept;
+
 /// While it lives, reap_orphans() leaves this child alone.
 class KnownChild {
 public:

@@ -215,6 +215,8 @@ void Runner::wait_for_exit(const LifePtr& life) {
                           [weak = weak_from_this(), life](const boost::system::error_code& error) {
                               const auto self = weak.lock();
                               if (!self || error || self->life_ != life) return;
+                              if (!has_ended(life->process.pidfd()))
+                                  return self->wait_for_exit(life);
                               // Its last words first: why it could not be loaded, the log lines
                               // before the crash.
                               self->receive(life, k_last_frames, k_last_bytes, false);
@@ -283,7 +285,8 @@ void Runner::down(ExitReason reason, bool aside, bool counts) {
         aside_reason = who + " was put aside: " + reason.text;
     } else if (counts && crashes_.size() >= policy_.crashes) {
         aside_reason = who + " was put aside after " + std::to_string(crashes_.size()) +
-                       " crashes within " + seconds(policy_.window) + ", the last: " + reason.text +
+                       (crashes_.size() == 1 ? " crash within " : " crashes within ") +
+                       seconds(policy_.window) + ", the last: " + reason.text +
                        ". Install another version of it, or release it to try again";
     }
     std::optional<milliseconds> restart;

@@ -4,7 +4,7 @@
 // The ring of events: every event of every device, in one order, with a cursor for each listener.
 //
 // Purpose: a slow listener loses nothing within the ring and slows nobody. Thread: the main loop's; not thread-safe.
-// Bounds: 10,000 events, 60 s, 64 MiB of payload, whichever is reached first; what falls out is counted.
+// Bounds: 10,000 events, 60 s, 64 MiB of content, whichever is reached first.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -52,18 +52,22 @@ struct Event {
     std::string action_session;           ///< who asked (the page's session id), empty if nobody in particular
     std::string action_unique_id;         ///< the caller's own id of the action, may be empty
     std::string action_status;            ///< "success" or "error"
-    boost::json::object action_data;      ///< what was asked, without payloads
+    boost::json::object action_data;      ///< what was asked, without payloads and long members
     boost::json::value action_result;     ///< what the driver answered
     std::string action_message;           ///< the reason of an error, for people
 };
 using EventPtr = std::shared_ptr<const Event>;
+
+/// What a JSON value costs in memory, roughly: never much less than it is.
+std::size_t approximate_bytes(const boost::json::value& value) noexcept;
+std::size_t approximate_bytes(const boost::json::object& object) noexcept;
 
 class EventRing {
 public:
     struct Limits {
         std::size_t events = 10'000;
         std::chrono::steady_clock::duration age = std::chrono::seconds{60};
-        std::size_t payload_bytes = 64u << 20;
+        std::size_t content_bytes = 64u << 20;  ///< payloads and JSON
     };
     using SteadyNow = std::function<std::chrono::steady_clock::time_point()>;
     using WallNow = std::function<double()>;  ///< unix time, seconds
@@ -102,7 +106,7 @@ private:
     SteadyNow steady_now_;
     WallNow wall_now_;
     std::deque<EventPtr> events_;
-    std::size_t payload_bytes_ = 0;
+    std::size_t content_bytes_ = 0;
     EventSeq last_seq_ = 0;
     double last_time_ = 0;
     std::list<std::shared_ptr<Listener>> listeners_;

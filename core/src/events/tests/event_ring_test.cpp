@@ -16,7 +16,7 @@ class AnEventRing : public testing::Test {
 protected:
     std::chrono::steady_clock::time_point steady{1h};
     double wall = 1'763'793'000.0;
-    EventRing ring{{.events = 5, .age = 60s, .payload_bytes = 1000}, [this] { return steady; }, [this] { return wall; }};
+    EventRing ring{{.events = 5, .age = 60s, .content_bytes = 1000}, [this] { return steady; }, [this] { return wall; }};
 
     EventPtr publish(std::string device) {
         Event event;
@@ -72,6 +72,21 @@ TEST_F(AnEventRing, drops_the_oldest_beyond_its_payload_but_keeps_the_newest) {
     }
     EXPECT_EQ(ring.size(), 1u);
     EXPECT_EQ(ring.oldest_seq(), 3u);
+}
+
+TEST_F(AnEventRing, counts_json_like_payload) {
+    // A browser may put megabytes into an action: ten thousand of those were more than any box has.
+    for (int i = 0; i < 3; ++i) {
+        Event event;
+        event.action_data["text"] = std::string(600, 'x');
+        event.action_result = boost::json::array{std::string(600, 'x')};
+        ring.publish(std::move(event));
+    }
+    EXPECT_EQ(ring.size(), 1u);
+    publish("small");
+    EXPECT_EQ(ring.size(), 1u) << "the large one has made room";
+    publish("small");
+    EXPECT_EQ(ring.size(), 2u);
 }
 
 TEST_F(AnEventRing, finds_the_cursor_of_an_age) {

@@ -369,5 +369,33 @@ TEST_F(ARegistry, publishes_what_a_driver_emits_under_the_name_of_its_device) {
     EXPECT_EQ(device().last_event.at("weight"), 0.5);
 }
 
+TEST_F(ARegistry, that_is_stopped_does_not_start_an_interface_again_that_has_ended_as_asked) {
+    // The interface still counts as a user of its plug-in then, and once was started again for that reason: the box
+    // needed 5 s to stop and left a process behind.
+    begin();
+    plug_ready_scale();
+    bool stopped = false;
+    registry->stop([&] { stopped = true; });
+    serial().calls.clear();
+    serial().listener.plugin_down({ExitReason::Kind::requested, "asked to end"}, std::nullopt);
+    toledo().listener.plugin_down({ExitReason::Kind::requested, "asked to end"}, std::nullopt);
+    until([&] { return stopped; });
+    EXPECT_FALSE(serial().was_asked("run"));
+}
+
+TEST_F(ARegistry, keeps_documents_that_were_sent_with_an_action_out_of_its_event) {
+    begin();
+    plug_ready_scale();
+    ActionRequest request;
+    request.device = "/dev/ttyUSB0";
+    request.name = "read_once";
+    request.data = {{"copies", 2}, {"document", std::string(1u << 20, 'x')}, {"list", boost::json::array(1000)}};
+    registry->act(std::move(request), [](ActionOutcome) {});
+    toledo().listener.action_ended(toledo().last_instance, toledo().last_action, {true, nullptr, "", ""});
+    const auto event = events.first_after(0, [](const Event& e) { return e.kind == Event::Kind::action_result; });
+    ASSERT_TRUE(event);
+    EXPECT_EQ(event->action_data, (boost::json::object{{"copies", 2}}));
+}
+
 }  // namespace
 }  // namespace backplane::core

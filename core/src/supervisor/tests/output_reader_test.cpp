@@ -54,6 +54,27 @@ TEST_F(AnOutputReader, says_an_unfinished_line_when_it_ends) {
     EXPECT_THAT(lines_, ::testing::ElementsAre("one", "tw"));
 }
 
+TEST_F(AnOutputReader, makes_wait_who_prints_more_than_a_megabyte_a_second_and_then_goes_on) {
+    reader_->start();
+    ASSERT_EQ(::fcntl(write_.get(), F_SETFL, O_NONBLOCK), 0);
+    const std::string block(4096, 'x');
+    std::size_t taken = 0;
+    const auto print_all = [&] {
+        for (std::size_t before = ~std::size_t{0}; taken != before && taken < std::size_t{16} << 20;) {
+            before = taken;
+            while (::write(write_.get(), block.data(), block.size()) > 0) taken += block.size();
+            loop_.poll();
+        }
+    };
+    print_all();
+    EXPECT_GE(taken, std::size_t{1} << 20);
+    EXPECT_LT(taken, std::size_t{3} << 20);
+    const std::size_t first = taken;
+    loop_.run_for(std::chrono::milliseconds{1100});  // its pause ends within a second
+    print_all();
+    EXPECT_GT(taken, first);
+}
+
 TEST_F(AnOutputReader, lets_no_more_than_200_lines_a_second_through) {
     std::string many;
     for (int i = 0; i < 5000; ++i) many += "x\n";

@@ -81,6 +81,32 @@ TEST_F(ACrash, in_a_constructor_of_the_library_is_a_crash_while_loading) {
     EXPECT_EQ(listener_.ups, 0);
 }
 
+TEST_F(ACrash, is_never_taken_for_the_end_of_the_process_that_is_started_next) {
+    // An event of the host that had died woke the wait for the end of its successor, which was then
+    // left to itself in the middle of its start: "ended by itself".
+    policy_.backoff = {milliseconds{0}};
+    policy_.crashes = 25;
+    constexpr std::size_t k_runners = 8;
+    std::vector<std::unique_ptr<RecordingListener>> listeners;
+    std::vector<std::unique_ptr<PluginRunner>> runners;
+    for (std::size_t i = 0; i < k_runners; ++i) {
+        listeners.push_back(std::make_unique<RecordingListener>());
+        runners.push_back(PluginRunner::create(loop_, BP_TEST_HOST_PROGRAM,
+                                               load_image("crashes_on_load"), policy_,
+                                               *listeners.back()));
+        runners.back()->run();
+    }
+    ASSERT_TRUE(wait(
+        [&] {
+            return std::all_of(listeners.begin(), listeners.end(),
+                               [](const auto& l) { return !l->put_aside.empty(); });
+        },
+        std::chrono::seconds{60}));
+    for (const auto& listener : listeners)
+        for (const auto& down : listener->downs)
+            EXPECT_THAT(down.reason.text, HasSubstr(crashed("while loading")));
+}
+
 TEST_F(ACrash, does_not_lose_the_log_line_before_it) {
     make_up("misbehaving");
     start_misbehaving("crash_after_words", "start");
