@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
 //
-// What tests of a running box begin with and end with: a folder, a box, and a check that it ended cleanly.
+// What tests of a running box begin with and end with: a folder, a box, and a check that it ended
+// cleanly.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -28,18 +29,21 @@ protected:
         box.wait_for_state("scale", "ready");
         return box;
     }
-    /// Serial ports of these names in the test's folder, and none of the machine's own; "hidden" is on the ignore list.
-    BoxProcess& start_serial(const std::vector<std::string>& names, const std::string& of_serial = "",
-                             const std::string& more = "") {
+    /// Serial ports of these names in the test's folder, and none of the machine's own; "hidden" is
+    /// on the ignore list.
+    BoxProcess& start_serial(const std::vector<std::string>& names,
+                             const std::string& of_serial = "", const std::string& more = "") {
         BoxProcess::Options options;
         options.config = serial_config(names, of_serial) + more;
         options.state_dir = folder_ / "state";
         return start(std::move(options));
     }
-    std::string serial_config(const std::vector<std::string>& names, const std::string& of_serial = "") const {
+    std::string serial_config(const std::vector<std::string>& names,
+                              const std::string& of_serial = "") const {
         std::string ports;
         for (const std::string& name : names) ports += (ports.empty() ? "" : ", ") + port(name);
-        return "interfaces:\n  serial:\n    extra_ports: [" + ports + "]\n    ignore: [\"/dev/tty*\", " + port("hidden") + "]\n" +
+        return "interfaces:\n  serial:\n    extra_ports: [" + ports +
+               "]\n    ignore: [\"/dev/tty*\", " + port("hidden") + "]\n" +
                (of_serial.empty() ? "" : "    " + of_serial + "\n");
     }
     std::string port(const std::string& name) const { return (folder_ / name).string(); }

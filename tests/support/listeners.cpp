@@ -2,9 +2,9 @@
 // Copyright The Backplane authors.
 #include "support/listeners.hpp"
 
+#include <httplib.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <httplib.h>
 
 #include <algorithm>
 #include <cmath>
@@ -30,15 +30,20 @@ std::string listed(const std::vector<json::object>& events) {
 
 std::string text_at(const json::object& object, std::initializer_list<std::string_view> path) {
     const json::object* at = &object;
-    for (const auto* name = path.begin(); name + 1 < path.end() && at; ++name) at = object_in(*at, *name);
+    for (const auto* name = path.begin(); name + 1 < path.end() && at; ++name)
+        at = object_in(*at, *name);
     const auto* value = at ? at->if_contains(*(path.end() - 1)) : nullptr;
     return value && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-// ---- a page ---------------------------------------------------------------------------------------------------------
+// ---- a page -------------------------------------------------------------------------------------
 
-OdooPage::OdooPage(const BoxProcess& box, std::string session, std::vector<std::string> devices, std::string route)
-    : box_(&box), session_(std::move(session)), devices_(std::move(devices)), route_(std::move(route)),
+OdooPage::OdooPage(const BoxProcess& box, std::string session, std::vector<std::string> devices,
+                   std::string route)
+    : box_(&box),
+      session_(std::move(session)),
+      devices_(std::move(devices)),
+      route_(std::move(route)),
       client_(std::make_unique<httplib::Client>("127.0.0.1", box.port())) {
     client_->set_keep_alive(true);
     client_->set_tcp_nodelay(true);
@@ -52,9 +57,11 @@ std::optional<json::object> OdooPage::next(std::chrono::milliseconds patience) {
     for (const std::string& device : devices_)
         devices[device] = {{"listener_id", "listener-1"}, {"device_identifier", device}};
     while (true) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            end - std::chrono::steady_clock::now());
         if (left <= 0ms) return std::nullopt;
-        client_->set_read_timeout(left.count() / 1000, static_cast<long>(left.count() % 1000) * 1000);
+        client_->set_read_timeout(left.count() / 1000,
+                                  static_cast<long>(left.count() % 1000) * 1000);
         // With all that the client adds to it, of which a box needs the half.
         const json::object body{{"params",
                                  {{"listener",
@@ -62,7 +69,8 @@ std::optional<json::object> OdooPage::next(std::chrono::milliseconds patience) {
                                     {"last_event", last_event_},
                                     {"devices", devices},
                                     {"abortController", json::object{}}}}}}};
-        const auto answer = client_->Post(route_.c_str(), json::serialize(body), "application/json");
+        const auto answer =
+            client_->Post(route_.c_str(), json::serialize(body), "application/json");
         if (!answer) return std::nullopt;
         const json::value envelope = json::parse(answer->body);
         if (const auto* error = envelope.as_object().if_contains("error"))
@@ -78,16 +86,20 @@ std::optional<json::object> OdooPage::next(std::chrono::milliseconds patience) {
 json::object OdooPage::wait_for(const Fits& fits, std::chrono::milliseconds limit) {
     const auto end = std::chrono::steady_clock::now() + limit * k_patience;
     while (true) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            end - std::chrono::steady_clock::now());
         auto event = left > 0ms ? next(left) : std::nullopt;
-        if (!event) throw std::runtime_error("page " + session_ + " did not get its event; it got" + listed(seen_));
+        if (!event)
+            throw std::runtime_error("page " + session_ + " did not get its event; it got" +
+                                     listed(seen_));
         if (fits(*event)) return *event;
     }
 }
 
-// ---- the stream -----------------------------------------------------------------------------------------------------
+// ---- the stream ---------------------------------------------------------------------------------
 
-EventRecorder::EventRecorder(const BoxProcess& box, const std::string& last_event_id, const std::string& query)
+EventRecorder::EventRecorder(const BoxProcess& box, const std::string& last_event_id,
+                             const std::string& query)
     : client_(std::make_unique<httplib::Client>("127.0.0.1", box.port())) {
     client_->set_read_timeout(120);
     httplib::Headers headers;
@@ -108,7 +120,9 @@ EventRecorder::EventRecorder(const BoxProcess& box, const std::string& last_even
     }
 }
 
-EventRecorder::~EventRecorder() { stop(); }
+EventRecorder::~EventRecorder() {
+    stop();
+}
 
 void EventRecorder::stop() {
     if (!thread_.joinable()) return;
@@ -120,7 +134,8 @@ void EventRecorder::take(std::string_view bytes) {
     unread_ += bytes;
     const std::lock_guard lock{mutex_};
     begun_ = true;
-    for (std::size_t end; (end = unread_.find("\n\n")) != std::string::npos; unread_.erase(0, end + 2)) {
+    for (std::size_t end; (end = unread_.find("\n\n")) != std::string::npos;
+         unread_.erase(0, end + 2)) {
         std::string kind, data;
         std::string_view block = std::string_view(unread_).substr(0, end);
         while (!block.empty()) {
@@ -150,7 +165,8 @@ std::uint64_t EventRecorder::last_seq() const {
     return events_.empty() ? 0 : events_.back().at("seq").to_number<std::uint64_t>();
 }
 
-json::object EventRecorder::wait_for(const Fits& fits, std::uint64_t after, std::chrono::milliseconds limit) const {
+json::object EventRecorder::wait_for(const Fits& fits, std::uint64_t after,
+                                     std::chrono::milliseconds limit) const {
     std::optional<json::object> found;
     const bool came = eventually(
         [&] {
@@ -163,7 +179,8 @@ json::object EventRecorder::wait_for(const Fits& fits, std::uint64_t after, std:
             return false;
         },
         limit);
-    if (!came) throw std::runtime_error("the event did not come; the last that came:" + listed(events()));
+    if (!came)
+        throw std::runtime_error("the event did not come; the last that came:" + listed(events()));
     return *found;
 }
 
@@ -174,14 +191,16 @@ std::vector<double> EventRecorder::weights(std::string_view device) const {
         const json::object* reading = object_in(event, "data");
         if (const json::object* action = object_in(event, "action"))
             if (const json::object* result = object_in(*action, "result")) reading = result;
-        if (const auto weight = reading ? number_in(*reading, "weight") : std::nullopt) out.push_back(*weight);
+        if (const auto weight = reading ? number_in(*reading, "weight") : std::nullopt)
+            out.push_back(*weight);
     }
     return out;
 }
 
 bool is_weight(const json::object& event, std::string_view device, double kilograms) {
     const json::object* data = object_in(event, "data");
-    if (text_at(event, {"kind"}) != "device_event" || text_at(event, {"device"}) != device || !data) return false;
+    if (text_at(event, {"kind"}) != "device_event" || text_at(event, {"device"}) != device || !data)
+        return false;
     const auto weight = number_in(*data, "weight");
     return weight && std::abs(*weight - kilograms) < 1e-9;
 }

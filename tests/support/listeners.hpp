@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
 //
-// Those who listen to a box: a page of Odoo with its long polls, and a client of the box's own stream of events.
+// Those who listen to a box: a page of Odoo with its long polls, and a client of the box's own
+// stream of events.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -26,9 +27,10 @@ using Fits = std::function<bool(const json::object&)>;
 /// The text at the end of a path of members, or empty.
 std::string text_at(const json::object& object, std::initializer_list<std::string_view> path);
 
-/// A page as the browser client of Odoo keeps it: a session of its own, one poll after the other, each with the time of
-/// the last event. Thread: the caller's; a poll without an event ends with the patience of the call, as a page that is
-/// reloaded ends it, and what comes in between is in the next one.
+/// A page as the browser client of Odoo keeps it: a session of its own, one poll after the other,
+/// each with the time of the last event. Thread: the caller's; a poll without an event ends with
+/// the patience of the call, as a page that is reloaded ends it, and what comes in between is in
+/// the next one.
 class OdooPage {
 public:
     OdooPage(const BoxProcess& box, std::string session, std::vector<std::string> devices,
@@ -38,7 +40,8 @@ public:
 
     /// The next event for this page, or nothing.
     std::optional<json::object> next(std::chrono::milliseconds patience = 10s);
-    /// The first of the next events that fits; all that came before it are in seen(). Throws when none comes.
+    /// The first of the next events that fits; all that came before it are in seen(). Throws when
+    /// none comes.
     json::object wait_for(const Fits& fits, std::chrono::milliseconds limit = 10s);
 
     const std::vector<json::object>& seen() const { return seen_; }
@@ -55,10 +58,12 @@ private:
     std::unique_ptr<httplib::Client> client_;
 };
 
-/// Writes down what GET /api/v1/events sends, in a thread of its own, from the moment of construction.
+/// Writes down what GET /api/v1/events sends, in a thread of its own, from the moment of
+/// construction.
 class EventRecorder {
 public:
-    explicit EventRecorder(const BoxProcess& box, const std::string& last_event_id = "", const std::string& query = "");
+    explicit EventRecorder(const BoxProcess& box, const std::string& last_event_id = "",
+                           const std::string& query = "");
     ~EventRecorder();
     EventRecorder(const EventRecorder&) = delete;
     EventRecorder& operator=(const EventRecorder&) = delete;
@@ -68,8 +73,10 @@ public:
     std::vector<json::object> events() const;
     std::vector<std::string> kinds() const;  ///< of all messages, as in "event:"
     std::uint64_t last_seq() const;          ///< of the last event; 0 before the first
-    /// The first event after number `after` that fits, which may have come already. Throws when none comes.
-    json::object wait_for(const Fits& fits, std::uint64_t after = 0, std::chrono::milliseconds limit = 10s) const;
+    /// The first event after number `after` that fits, which may have come already. Throws when
+    /// none comes.
+    json::object wait_for(const Fits& fits, std::uint64_t after = 0,
+                          std::chrono::milliseconds limit = 10s) const;
     /// Every weight that the box has told of this device: in events and in results of actions.
     std::vector<double> weights(std::string_view device) const;
 

@@ -32,8 +32,10 @@ Program::Program(std::vector<std::string> arguments) {
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, (folder_ / "out").c_str(), k_write, 0600);
-    ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (folder_ / "err").c_str(), k_write, 0600);
+    ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, (folder_ / "out").c_str(), k_write,
+                                       0600);
+    ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (folder_ / "err").c_str(), k_write,
+                                       0600);
     const int error = ::posix_spawnp(&pid_, argv[0], &actions, nullptr, argv.data(), environ);
     ::posix_spawn_file_actions_destroy(&actions);
     if (error != 0) throw std::runtime_error("cannot run " + arguments.front());
@@ -62,7 +64,11 @@ int Program::wait(std::chrono::milliseconds limit) {
     return *end_;
 }
 
-std::string Program::out() const { return content(folder_ / "out"); }
-std::string Program::err() const { return content(folder_ / "err"); }
+std::string Program::out() const {
+    return content(folder_ / "out");
+}
+std::string Program::err() const {
+    return content(folder_ / "err");
+}
 
 }  // namespace backplane::tests

@@ -6,10 +6,12 @@
 
 namespace {
 
+volatile bool unfinished = true;
+
 struct Spins : zoo::Animal<Spins> {
     using Animal::Animal;
     void misbehave() {
-        for (volatile unsigned i = 0;; i = i + 1) {
+        while (unfinished) {
         }
     }
 };
