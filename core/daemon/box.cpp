@@ -61,6 +61,14 @@ struct Box::Parts {
         return last_address;
     }
 
+    std::vector<std::string> current_problems() const {
+        std::vector<std::string> all = problems;
+        if (!memory->durable())
+            all.emplace_back("what the box learns is not kept over a restart: its state folder cannot be written; the log "
+                             "says why");
+        return all;
+    }
+
     Result<void> read_configuration(const Options& options);
     Result<void> make_registry(const Options& options);
     void make_routes(core::HttpRouter& router, Box& box);
@@ -175,7 +183,7 @@ Result<void> Box::Parts::make_registry(const Options& options) {
 void Box::Parts::make_routes(core::HttpRouter& router, Box& box) {
     api = std::make_unique<core::Api>(core::ApiContext{loop, *registry, events, k_version, memory->box_identity(), hostname(), started,
                                                        started_steady, [this] { return ports; },
-                                                       [this] { return http->statistics(); }, problems});
+                                                       [this] { return http->statistics(); }, [this] { return current_problems(); }});
     api->install(router);
     browser = std::make_unique<sync::BrowserRoutes>(sync::BrowserContext{
         *registry, events, sync::asio_timers(loop),

@@ -359,14 +359,12 @@ TEST_F(AnOdooClient, is_answered_before_it_fails_over_when_the_action_takes_long
     auto slow = std::async(std::launch::async, [&] {
         return box().action(k_scale, {{"action", "read_once"}}, "u1");
     });
-    // Nobody waits for it meanwhile.
-    for (int i = 0; i < 20; ++i) {
-        const auto asked = std::chrono::steady_clock::now();
-        EXPECT_EQ(
-            text_at(box().action(k_scale, {{"action", "get_status"}}, "u2"), {"result", "status"}),
-            "success");
-        EXPECT_LT(std::chrono::steady_clock::now() - asked, 1s * k_patience);
-    }
+    // Nobody waits for it meanwhile: all these are answered before it is.
+    for (int i = 0; i < 20; ++i)
+        EXPECT_EQ(text_at(box().action(k_scale, {{"action", "get_status"}}, "u2"),
+                          {"result", "status"}),
+                  "success");
+    EXPECT_EQ(slow.wait_for(0s), std::future_status::timeout);
     const json::object answer = slow.get();
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 6s * k_patience);
     EXPECT_FALSE(number_in(answer.at("result").as_object(), "result")) << json::serialize(answer);

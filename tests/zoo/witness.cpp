@@ -25,7 +25,7 @@ std::chrono::milliseconds cpu_time_of(pid_t pid) {
     std::ifstream file{"/proc/" + std::to_string(pid) + "/stat"};
     std::string line;
     std::getline(file, line);
-    // The name of the program may hold anything, so the count begins behind it; utime and stime are 12th and 13th there.
+    // The name of the program may hold anything, so the count begins behind it: utime is 12th there, stime 13th.
     std::istringstream fields{line.substr(std::min(line.size(), line.rfind(')') + 1))};
     std::string skipped;
     for (int i = 0; i < 11; ++i) fields >> skipped;

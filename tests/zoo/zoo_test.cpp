@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
 //
-// What the box does about bad plug-ins. In each test a good scale is read next door without a pause, and must not notice.
+// What the box does about bad plug-ins. In each test a good scale is read next door without a pause, and must not
+// notice.
 #include <boost/json/serialize.hpp>
 #include <gmock/gmock.h>
 

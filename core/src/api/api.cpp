@@ -104,7 +104,7 @@ struct Api::State {
 
 json::object Api::State::status() const {
     json::array problems;
-    for (const std::string& problem : context.problems) problems.emplace_back(problem);
+    for (const std::string& problem : context.problems()) problems.emplace_back(problem);
 
     std::size_t ready = 0, unsupported = 0;
     json::array not_ready;

@@ -32,7 +32,7 @@ struct ApiContext {
     std::chrono::steady_clock::time_point started_at_steady;
     std::function<std::vector<std::uint16_t>()> ports;
     std::function<HttpStatistics()> http_statistics;
-    std::vector<std::string> problems;  ///< found at the start, for status
+    std::function<std::vector<std::string>()> problems;  ///< of the box as a whole, for status
 };
 
 class Api {

@@ -113,7 +113,7 @@ void DeviceSession::opened(Result<Fd> result) {
     }
     const bool served = claimed_;
     set_state(served ? DeviceState::unreachable : DeviceState::opening, result.error().text);
-    wait_and(next_reopen_delay(), served ? After::retry_same : After::search);
+    wait_and(next_delay(times_.reopen_most), served ? After::retry_same : After::search);
 }
 
 void DeviceSession::start_instance() {
@@ -126,7 +126,7 @@ void DeviceSession::start_instance() {
         spec.device = fd_.duplicate();
         if (!spec.device) {
             set_state(DeviceState::opening, "the box has no file descriptor left for this device");
-            return wait_and(next_reopen_delay(), After::retry_same);
+            return wait_and(next_delay(times_.reopen_most), After::retry_same);
         }
     }
     slot_->bind(instance_, *this);
@@ -163,7 +163,7 @@ void DeviceSession::started(InstanceId id, const Result<void>& result) {
         slot_->unbind(std::exchange(instance_, 0));
         set_state(DeviceState::unreachable, result.error().text);
         fd_.reset();
-        return wait_and(next_reopen_delay(), After::retry_same);
+        return wait_and(next_delay(times_.restart_most), After::retry_same);
     }
     phase_ = Phase::running;
     const sdk::PluginNote& note = slot_->note();
@@ -232,8 +232,11 @@ void DeviceSession::wait_and(std::chrono::milliseconds delay, After after) {
     });
 }
 
-std::chrono::milliseconds DeviceSession::next_reopen_delay() {
-    reopen_delay_ = reopen_delay_.count() ? std::min(reopen_delay_ * 2, times_.reopen_most) : times_.reopen_first;
+std::chrono::milliseconds DeviceSession::next_delay(std::chrono::milliseconds most) {
+    // A device that is ready and lost again and again is not opened ten times a second for ever.
+    if (ready_at_ && std::chrono::steady_clock::now() - *ready_at_ >= times_.proven) reopen_delay_ = {};
+    ready_at_.reset();
+    reopen_delay_ = reopen_delay_.count() ? std::min(reopen_delay_ * 2, most) : times_.reopen_first;
     return reopen_delay_;
 }
 
@@ -248,7 +251,8 @@ void DeviceSession::reported(InstanceId id, RunnerListener::DeviceReport report,
     if (id != instance_ || (phase_ != Phase::running && phase_ != Phase::starting)) return;
     switch (report) {
         case RunnerListener::DeviceReport::ready:
-            reopen_delay_ = probe_delay_ = std::chrono::milliseconds{0};
+            probe_delay_ = {};
+            if (info_.state != DeviceState::ready) ready_at_ = std::chrono::steady_clock::now();
             return set_state(DeviceState::ready, reason);
         case RunnerListener::DeviceReport::unreachable:
             return set_state(DeviceState::unreachable, reason.empty() ? "it does not answer" : reason);
@@ -328,7 +332,7 @@ void DeviceSession::instance_is_over() {
     }
     fd_.reset();
     switch (after_) {
-        case After::retry_same: return wait_and(next_reopen_delay(), After::retry_same);
+        case After::retry_same: return wait_and(next_delay(times_.reopen_most), After::retry_same);
         case After::search: leave_driver(); return search();
         case After::next_candidate: return give_up_candidate(last_refusal_);
     }

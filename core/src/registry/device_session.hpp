@@ -54,6 +54,8 @@ public:
     struct Times {
         std::chrono::milliseconds open{5'000};
         std::chrono::milliseconds reopen_first{100}, reopen_most{2'000};  ///< a driver lost its descriptor
+        std::chrono::milliseconds restart_most{10'000};                   ///< a driver's start() fails
+        std::chrono::milliseconds proven{5'000};  ///< ready for so long: the next loss is a new story
         std::chrono::milliseconds known_probe{1'500};                     ///< a device that was served before
         std::chrono::milliseconds probe_first{2'000}, probe_most{60'000}; ///< one that nobody knows
     };
@@ -97,7 +99,7 @@ private:
     void leave_driver();
     void set_state(DeviceState state, std::string reason);
     void finish_close();
-    std::chrono::milliseconds next_reopen_delay();
+    std::chrono::milliseconds next_delay(std::chrono::milliseconds most);
 
     // InstanceHandler
     void plugin_up() override;
@@ -131,6 +133,7 @@ private:
     boost::asio::steady_timer timer_;
     std::chrono::milliseconds reopen_delay_{0};
     std::chrono::milliseconds probe_delay_{0};
+    std::optional<std::chrono::steady_clock::time_point> ready_at_;
     ActionQueue actions_;
 };
 

@@ -262,6 +262,29 @@ TEST_F(ARegistry, opens_the_device_anew_when_its_driver_has_lost_it) {
     EXPECT_NE(toledo().last_instance, old);
 }
 
+TEST_F(ARegistry, waits_longer_each_time_for_a_driver_whose_start_always_fails) {
+    setup.times.restart_most = 10min;
+    setup.times.reopen_first = 60ms;
+    begin();
+    plug();
+    toledo().come_up();
+    until([&] { return toledo().was_asked("probe"); });
+    toledo().listener.instance_probed(toledo().last_instance, true, "it echoed");
+    toledo().listener.instance_started(toledo().last_instance, failure("plugin.IO", "the scale speaks no known dialect"));
+    EXPECT_EQ(device().state, DeviceState::unreachable);
+    EXPECT_THAT(device().reason, HasSubstr("no known dialect"));
+    auto last = 0ms;
+    for (int round = 0; round < 3; ++round) {
+        toledo().calls.clear();
+        const auto begun = std::chrono::steady_clock::now();
+        until([&] { return toledo().was_asked("start"); });
+        const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+        EXPECT_GT(waited, last);
+        last = waited;
+        toledo().listener.instance_started(toledo().last_instance, failure("plugin.IO", "the scale speaks no known dialect"));
+    }
+}
+
 TEST_F(ARegistry, forgets_an_unplugged_device_once_its_driver_has_let_go_of_it) {
     begin();
     plug_ready_scale();

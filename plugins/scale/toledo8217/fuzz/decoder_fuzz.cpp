@@ -28,7 +28,7 @@ double judge(std::string text) {
     if (text.find_first_not_of("0123456789.") != std::string::npos) return -1;
     const auto points = std::count(text.begin(), text.end(), '.');
     const auto digits = static_cast<long>(text.size()) - points;
-    if (points > 1 || digits < 1 || digits > 7 || text.back() == '.') return -1;
+    if (points != 1 || digits < 1 || digits > 7 || text.back() == '.') return -1;
     return std::strtod(text.c_str(), nullptr);  // programs start in the locale "C"
 }
 

@@ -48,8 +48,9 @@ std::optional<Decoded> decode_weight(std::string_view text, std::size_t frame_si
             return std::nullopt;
         }
     }
-    // "5." is what is left of "5.123" when characters are lost.
-    if (digits == 0 || (point && decimals == 0)) return std::nullopt;
+    // "5." is what is left of "5.123" when characters are lost, and "000500" is 500 g of another make's scale, not 500 kg:
+    // this protocol always writes decimals.
+    if (decimals == 0) return std::nullopt;
     return Decoded{Decoded::Kind::weight,
                    ScaleReading::weight(mantissa / k_powers[decimals], net),
                    {frame_size, decimals}};

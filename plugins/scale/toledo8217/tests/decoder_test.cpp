@@ -89,7 +89,7 @@ TEST(TheDecoder, reads_weights_to_the_last_bit) {
                   ->reading,
               ScaleReading::weight(9999.999));
     EXPECT_EQ(decode("\x02"
-                     "0000000\r")
+                     "000.000\r")
                   ->reading,
               ScaleReading::weight(0));
     EXPECT_EQ(decode("\x02.500\r")->reading, ScaleReading::weight(0.5));
@@ -97,6 +97,14 @@ TEST(TheDecoder, reads_weights_to_the_last_bit) {
                      "01.234N\r")
                   ->reading,
               ScaleReading::weight(1.234, true));
+}
+
+TEST(TheDecoder, takes_digits_without_a_point_for_no_weight) {
+    // "000500" was once read as 500 kg: a make that sends grams does so.
+    EXPECT_FALSE(decode("\x02"
+                        "000500\r"));
+    EXPECT_FALSE(decode("\x02"
+                        "0000000N\r"));
 }
 
 TEST(TheDecoder, does_not_care_about_the_locale) {
