@@ -64,8 +64,10 @@ struct Box::Parts {
     std::vector<std::string> current_problems() const {
         std::vector<std::string> all = problems;
         if (!memory->durable())
-            all.emplace_back("what the box learns is not kept over a restart: its state folder cannot be written; the log "
-                             "says why");
+            all.emplace_back(
+                "what the box learns is not kept over a restart: its state folder cannot be "
+                "written; the log "
+                "says why");
         return all;
     }
 
@@ -137,7 +139,8 @@ Result<void> Box::Parts::make_registry(const Options& options) {
     std::error_code error;
     std::filesystem::create_directories(options.state_dir, error);
     if (error)
-        return failure("state.folder", "cannot make the state folder " + options.state_dir + ": " + error.message() +
+        return failure("state.folder", "cannot make the state folder " + options.state_dir + ": " +
+                                           error.message() +
                                            ": give one that may be written with --state-dir");
     if (::access(options.host_program.c_str(), X_OK) != 0)
         return failure("plugins.host", "cannot run the plug-in host " + options.host_program +
@@ -157,12 +160,14 @@ Result<void> Box::Parts::make_registry(const Options& options) {
     }
     for (const core::CataloguedPlugin& plugin : setup.plugins) {
         if (!plugin.refusal.empty())
-            core::log_warning("box", "plugin.refused", {{"file", plugin.path}, {"reason", plugin.refusal}});
+            core::log_warning("box", "plugin.refused",
+                              {{"file", plugin.path}, {"reason", plugin.refusal}});
         if (!plugin.note || plugin.note->kind != sdk::PluginKind::interface) continue;
         const bool configured = config.interfaces.contains(plugin.name);
         const bool simulator = plugin.name == "simulator";
         // Simulated devices appear where somebody asked for them; in a demonstration nothing real is touched unasked.
-        if (!configured && (simulator ? !options.demo : options.demo)) setup.disabled.insert(plugin.name);
+        if (!configured && (simulator ? !options.demo : options.demo))
+            setup.disabled.insert(plugin.name);
     }
     const std::string host = options.host_program;
     core::RunnerPolicy policy;
@@ -172,7 +177,8 @@ Result<void> Box::Parts::make_registry(const Options& options) {
     policy.memory_mib = static_cast<std::size_t>(config.plugins.memory_mb);
     registry = std::make_unique<core::Registry>(
         loop, events, std::move(setup),
-        [this, host, policy](std::shared_ptr<const core::PluginImage> image, core::RunnerListener& listener) {
+        [this, host, policy](std::shared_ptr<const core::PluginImage> image,
+                             core::RunnerListener& listener) {
             return core::PluginRunner::create(loop, host, std::move(image), policy, listener);
         });
     if (const auto checked = registry->check_settings(); !checked)
@@ -181,39 +187,42 @@ Result<void> Box::Parts::make_registry(const Options& options) {
 }
 
 void Box::Parts::make_routes(core::HttpRouter& router, Box& box) {
-    api = std::make_unique<core::Api>(core::ApiContext{loop, *registry, events, k_version, memory->box_identity(), hostname(), started,
-                                                       started_steady, [this] { return ports; },
-                                                       [this] { return http->statistics(); }, [this] { return current_problems(); }});
+    api = std::make_unique<core::Api>(core::ApiContext{
+        loop, *registry, events, k_version, memory->box_identity(), hostname(), started,
+        started_steady, [this] { return ports; }, [this] { return http->statistics(); },
+        [this] { return current_problems(); }});
     api->install(router);
-    browser = std::make_unique<sync::BrowserRoutes>(sync::BrowserContext{
-        *registry, events, sync::asio_timers(loop),
-        [this] {
-            sync::BoxInfo info;
-            const NetworkAddress& network = address();
-            info.identifier = memory->box_identity();
-            info.ip = network.ip;
-            info.mac = network.mac;
-            info.hostname = hostname();
-            info.server_url = config.odoo.server;
-            info.started = started_steady;
-            return info;
-        },
-        [this, &box] {
-            restart = true;
-            box.stop();
-        }});
+    browser = std::make_unique<sync::BrowserRoutes>(
+        sync::BrowserContext{*registry, events, sync::asio_timers(loop),
+                             [this] {
+                                 sync::BoxInfo info;
+                                 const NetworkAddress& network = address();
+                                 info.identifier = memory->box_identity();
+                                 info.ip = network.ip;
+                                 info.mac = network.mac;
+                                 info.hostname = hostname();
+                                 info.server_url = config.odoo.server;
+                                 info.started = started_steady;
+                                 return info;
+                             },
+                             [this, &box] {
+                                 restart = true;
+                                 box.stop();
+                             }});
     browser->install(router);
     serve_homepage(router);
 }
 
 Result<void> Box::Parts::listen(const Options& options) {
     for (const int fd : inherited_sockets())
-        if (const auto result = http->listen_fd(fd); !result) return failure(result.error().code, result.error().text);
+        if (const auto result = http->listen_fd(fd); !result)
+            return failure(result.error().code, result.error().text);
     bool any = false;
     std::string first_problem;
     for (const std::string& address : config.http.addresses) {
         // With port 0 the first address takes a free port and the others follow it.
-        const std::uint16_t wanted = config.http.port == 0 && !ports.empty() ? ports.front() : config.http.port;
+        const std::uint16_t wanted =
+            config.http.port == 0 && !ports.empty() ? ports.front() : config.http.port;
         const auto port = http->listen_tcp(address, wanted);
         if (port) {
             any = true;
@@ -224,10 +233,12 @@ Result<void> Box::Parts::listen(const Options& options) {
     }
     // A system without IPv6 has only one of the two default addresses; that is no reason not to start.
     if (!any) return failure("http.listen", first_problem);
-    if (!first_problem.empty()) core::log_warning("box", "http.listen_failed", {{"reason", first_problem}});
+    if (!first_problem.empty())
+        core::log_warning("box", "http.listen_failed", {{"reason", first_problem}});
 
     std::error_code ignored;
-    std::filesystem::create_directories(std::filesystem::path(options.control_socket).parent_path(), ignored);
+    std::filesystem::create_directories(std::filesystem::path(options.control_socket).parent_path(),
+                                        ignored);
     if (const auto control = http->listen_unix(options.control_socket); !control) {
         core::log_warning("box", "control_socket.failed", {{"reason", control.error().text}});
         problems.push_back("the backplane command cannot reach this box: " + control.error().text);
@@ -241,17 +252,22 @@ Box::~Box() = default;
 Result<std::unique_ptr<Box>> Box::start(boost::asio::io_context& loop, const Options& options) {
     std::unique_ptr<Box> box{new Box(std::make_unique<Parts>(loop))};
     Parts& parts = *box->parts_;
-    if (auto result = parts.read_configuration(options); !result) return failure(result.error().code, result.error().text);
-    if (auto result = parts.make_registry(options); !result) return failure(result.error().code, result.error().text);
+    if (auto result = parts.read_configuration(options); !result)
+        return failure(result.error().code, result.error().text);
+    if (auto result = parts.make_registry(options); !result)
+        return failure(result.error().code, result.error().text);
     core::HttpRouter router;
     parts.http = core::HttpServer::create(loop, core::HttpLimits{}, router);
-    if (auto result = parts.listen(options); !result) return failure(result.error().code, result.error().text);
+    if (auto result = parts.listen(options); !result)
+        return failure(result.error().code, result.error().text);
     parts.make_routes(router, *box);
     parts.registry->begin();
     for (const std::uint16_t port : parts.ports)
         core::log_info("box", "box.started",
-                       {{"version", k_version}, {"address", "http://localhost:" + std::to_string(port) + "/"},
-                        {"control_socket", options.control_socket}, {"demo", options.demo ? "yes" : "no"}});
+                       {{"version", k_version},
+                        {"address", "http://localhost:" + std::to_string(port) + "/"},
+                        {"control_socket", options.control_socket},
+                        {"demo", options.demo ? "yes" : "no"}});
     return box;
 }
 
@@ -262,12 +278,15 @@ void Box::stop() {
     parts_->registry->stop([this] {
         parts_->http->stop(500ms, [this] {
             if (!parts_->memory->close(2s))
-                core::log_error("box", "memory.not_saved", {{"reason", "the disk did not take it in time"}});
+                core::log_error("box", "memory.not_saved",
+                                {{"reason", "the disk did not take it in time"}});
             parts_->loop.stop();
         });
     });
 }
 
-bool Box::restart_wanted() const { return parts_->restart; }
+bool Box::restart_wanted() const {
+    return parts_->restart;
+}
 
 }  // namespace backplane::daemon

@@ -18,7 +18,8 @@ class Box {
 public:
     /// Reads the configuration and the plug-ins, opens the sockets and starts the interfaces. An error says what is
     /// wrong; its code begins with "config." when the user's configuration is at fault.
-    static core::Result<std::unique_ptr<Box>> start(boost::asio::io_context& loop, const Options& options);
+    static core::Result<std::unique_ptr<Box>> start(boost::asio::io_context& loop,
+                                                    const Options& options);
     ~Box();
 
     /// Let answers and drivers finish, write what is to be remembered, then end the loop.

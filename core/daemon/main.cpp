@@ -52,13 +52,14 @@ bool run(const backplane::daemon::Options& options, int& exit_code) {
     }
     boost::asio::signal_set signals{loop, SIGTERM, SIGINT};
     int received = 0;
-    std::function<void(const boost::system::error_code&, int)> on_signal = [&](const boost::system::error_code& ec, int) {
-        if (ec) return;
-        // Asked twice: whoever asks does not want to wait.
-        if (++received > 1) std::_Exit(k_failed);
-        (*box)->stop();
-        signals.async_wait(on_signal);
-    };
+    std::function<void(const boost::system::error_code&, int)> on_signal =
+        [&](const boost::system::error_code& ec, int) {
+            if (ec) return;
+            // Asked twice: whoever asks does not want to wait.
+            if (++received > 1) std::_Exit(k_failed);
+            (*box)->stop();
+            signals.async_wait(on_signal);
+        };
     signals.async_wait(on_signal);
     loop.run();
     backplane::core::log_flush_repeats();

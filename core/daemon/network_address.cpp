@@ -46,16 +46,20 @@ NetworkAddress network_address() {
         if (chosen != entry->ifa_name) continue;
         std::array<char, INET_ADDRSTRLEN> text{};
         const auto* address = reinterpret_cast<const sockaddr_in*>(entry->ifa_addr);
-        if (::inet_ntop(AF_INET, &address->sin_addr, text.data(), text.size())) out.ip = text.data();
+        if (::inet_ntop(AF_INET, &address->sin_addr, text.data(), text.size()))
+            out.ip = text.data();
         break;
     }
     for (const ifaddrs* entry = all.get(); entry && out.mac.empty(); entry = entry->ifa_next) {
-        if (!entry->ifa_addr || entry->ifa_addr->sa_family != AF_PACKET || chosen != entry->ifa_name) continue;
+        if (!entry->ifa_addr || entry->ifa_addr->sa_family != AF_PACKET ||
+            chosen != entry->ifa_name)
+            continue;
         const auto* link = reinterpret_cast<const sockaddr_ll*>(entry->ifa_addr);
         if (link->sll_halen != 6) continue;
         std::array<char, 18> text{};
-        std::snprintf(text.data(), text.size(), "%02x:%02x:%02x:%02x:%02x:%02x", link->sll_addr[0], link->sll_addr[1],
-                      link->sll_addr[2], link->sll_addr[3], link->sll_addr[4], link->sll_addr[5]);
+        std::snprintf(text.data(), text.size(), "%02x:%02x:%02x:%02x:%02x:%02x", link->sll_addr[0],
+                      link->sll_addr[1], link->sll_addr[2], link->sll_addr[3], link->sll_addr[4],
+                      link->sll_addr[5]);
         out.mac = text.data();
     }
     return out;

@@ -13,11 +13,12 @@ namespace backplane::daemon {
 
 struct Options {
     std::string config = "/etc/backplane/backplane.yaml";
-    bool config_given = false;    ///< then it must exist
+    bool config_given = false;  ///< then it must exist
     std::string state_dir = "/var/lib/backplane";
-    std::string plugin_dir;       ///< default: ../lib/backplane/plugins beside the program
-    std::string host_program;     ///< default: backplane-plugin-host beside the program
-    std::string control_socket;   ///< default: /run/backplane/control.sock, or in a state folder that was given
+    std::string plugin_dir;    ///< default: ../lib/backplane/plugins beside the program
+    std::string host_program;  ///< default: backplane-plugin-host beside the program
+    std::string
+        control_socket;  ///< default: /run/backplane/control.sock, or in a state folder that was given
     std::optional<std::uint16_t> http_port;
     std::optional<std::string> http_address;
     std::optional<std::string> log_level;

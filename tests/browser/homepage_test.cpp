@@ -4,10 +4,10 @@
 // The homepage in a real browser: what a person sees when the scale says something.
 //
 // Chromium is driven by chromedriver, which speaks plain HTTP (W3C WebDriver, https://www.w3.org/TR/webdriver2/).
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <gmock/gmock.h>
 #include <httplib.h>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -24,7 +24,6 @@ namespace backplane::tests {
 namespace {
 
 using testing::HasSubstr;
-
 
 std::uint16_t free_port() {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -45,16 +44,24 @@ public:
     Browser() : port_(free_port()), driver_({"chromedriver", "--port=" + std::to_string(port_)}) {
         if (!eventually([&] { return call("GET", "/status", {}).has_value(); }, 20s))
             throw std::runtime_error("chromedriver does not come up: " + driver_.err());
-        json::array arguments{"--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                              "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        json::array arguments{"--headless=new",
+                              "--no-sandbox",
+                              "--disable-gpu",
+                              "--disable-quic",
+                              "--no-first-run",
+                              "--disable-background-networking",
+                              "--disable-component-update",
+                              "--disable-sync",
                               "--user-data-dir=" + (folder_ / "profile").string()};
-        const auto session = call(
-            "POST", "/session",
-            {{"capabilities",
-              {{"alwaysMatch",
-                {{"browserName", "chrome"}, {"goog:chromeOptions", {{"args", std::move(arguments)}}}}}}}});
+        const auto session =
+            call("POST", "/session",
+                 {{"capabilities",
+                   {{"alwaysMatch",
+                     {{"browserName", "chrome"},
+                      {"goog:chromeOptions", {{"args", std::move(arguments)}}}}}}}});
         if (!session || !session->as_object().contains("sessionId"))
-            throw std::runtime_error("no browser window: " + (session ? json::serialize(*session) : driver_.err()));
+            throw std::runtime_error("no browser window: " +
+                                     (session ? json::serialize(*session) : driver_.err()));
         session_ = "/session/" + std::string(session->at("sessionId").as_string());
     }
     ~Browser() {
@@ -66,7 +73,8 @@ public:
 
     void open(const std::string& url) { call("POST", session_ + "/url", {{"url", url}}); }
     json::value run(const std::string& script) {
-        return call("POST", session_ + "/execute/sync", {{"script", script}, {"args", json::array{}}})
+        return call("POST", session_ + "/execute/sync",
+                    {{"script", script}, {"args", json::array{}}})
             .value_or(json::value{});
     }
     /// What a person can read on the page.
@@ -82,17 +90,20 @@ public:
     }
 
 private:
-    std::optional<json::value> call(const std::string& method, const std::string& path, const json::object& body) {
+    std::optional<json::value> call(const std::string& method, const std::string& path,
+                                    const json::object& body) {
         httplib::Client client{"127.0.0.1", port_};
         client.set_read_timeout(60);
         const std::string text = json::serialize(body);
-        const auto result = method == "GET"      ? client.Get(path.c_str())
-                            : method == "DELETE" ? client.Delete(path.c_str())
-                                                 : client.Post(path.c_str(), text, "application/json");
+        const auto result = method == "GET" ? client.Get(path.c_str())
+                            : method == "DELETE"
+                                ? client.Delete(path.c_str())
+                                : client.Post(path.c_str(), text, "application/json");
         if (!result) return std::nullopt;
         json::error_code error;
         const json::value answer = json::parse(result->body, error);
-        if (error || !answer.is_object() || !answer.as_object().contains("value")) return std::nullopt;
+        if (error || !answer.is_object() || !answer.as_object().contains("value"))
+            return std::nullopt;
         return answer.at("value");
     }
 
@@ -125,7 +136,8 @@ TEST_F(AHomepage, shows_the_reason_and_no_number_while_the_scale_is_in_motion) {
     box.simulate("scale", {{"motion", true}});
     const std::string seen = browser.wait_for_text("in motion");
     EXPECT_THAT(seen, HasSubstr("in motion"));
-    EXPECT_EQ(browser.run("return document.querySelector('.value').innerText.includes('3.210')"), json::value(false));
+    EXPECT_EQ(browser.run("return document.querySelector('.value').innerText.includes('3.210')"),
+              json::value(false));
 }
 
 TEST_F(AHomepage, shows_each_weight_as_the_scale_gives_it) {
@@ -144,9 +156,12 @@ TEST_F(AHomepage, takes_nothing_from_elsewhere_and_runs_nothing_inline) {
     browser.open(url());
     ASSERT_THAT(browser.wait_for_text("Everything works"), HasSubstr("Everything works"));
     const json::value others = browser.run(
-        "return performance.getEntriesByType('resource').map(e => e.name).filter(n => !n.startsWith(location.origin))");
+        "return performance.getEntriesByType('resource').map(e => e.name).filter(n => "
+        "!n.startsWith(location.origin))");
     EXPECT_EQ(json::serialize(others), "[]");
-    EXPECT_EQ(browser.run("return document.querySelectorAll('script:not([src]), [style], style').length"), json::value(0));
+    EXPECT_EQ(
+        browser.run("return document.querySelectorAll('script:not([src]), [style], style').length"),
+        json::value(0));
 }
 
 }  // namespace

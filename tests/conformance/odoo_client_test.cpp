@@ -361,9 +361,9 @@ TEST_F(AnOdooClient, is_answered_before_it_fails_over_when_the_action_takes_long
     });
     // Nobody waits for it meanwhile: all these are answered before it is.
     for (int i = 0; i < 20; ++i)
-        EXPECT_EQ(text_at(box().action(k_scale, {{"action", "get_status"}}, "u2"),
-                          {"result", "status"}),
-                  "success");
+        EXPECT_EQ(
+            text_at(box().action(k_scale, {{"action", "get_status"}}, "u2"), {"result", "status"}),
+            "success");
     EXPECT_EQ(slow.wait_for(0s), std::future_status::timeout);
     const json::object answer = slow.get();
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 6s * k_patience);

@@ -31,7 +31,8 @@ std::string_view header(std::string_view head, std::string_view name) {
     while (!head.empty()) {
         const auto end = std::min(head.find("\r\n"), head.size());
         const std::string_view line = head.substr(0, end);
-        if (line.size() > name.size() && line[name.size()] == ':' && same_letters(line.substr(0, name.size()), name)) {
+        if (line.size() > name.size() && line[name.size()] == ':' &&
+            same_letters(line.substr(0, name.size()), name)) {
             std::string_view value = line.substr(name.size() + 1);
             while (value.starts_with(' ')) value.remove_prefix(1);
             return value;
@@ -57,7 +58,8 @@ asio::awaitable<void> Connection::connect() {
 asio::awaitable<void> Connection::read_more() {
     const auto before = buffer_.size();
     buffer_.resize(before + 16384);
-    const auto count = co_await socket_.async_read_some(asio::buffer(buffer_.data() + before, 16384), use_awaitable);
+    const auto count = co_await socket_.async_read_some(
+        asio::buffer(buffer_.data() + before, 16384), use_awaitable);
     buffer_.resize(before + count);
 }
 
@@ -106,18 +108,23 @@ asio::awaitable<std::string> Connection::next_piece() {
     co_return piece;
 }
 
-std::string get_request(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: box\r\n\r\n"; }
+std::string get_request(const std::string& target) {
+    return "GET " + target + " HTTP/1.1\r\nHost: box\r\n\r\n";
+}
 
 std::string post_request(const std::string& target, const std::string& body) {
-    return "POST " + target + " HTTP/1.1\r\nHost: box\r\nContent-Type: application/json\r\nContent-Length: " +
+    return "POST " + target +
+           " HTTP/1.1\r\nHost: box\r\nContent-Type: application/json\r\nContent-Length: " +
            std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
-std::string poll_request(const std::string& session, const std::string& device, std::string_view last_event) {
-    return post_request("/iot_drivers/event",
-                        R"({"jsonrpc":"2.0","method":"call","id":1,"params":{"listener":{"session_id":")" + session +
-                            R"(","devices":[)" + boost::json::serialize(boost::json::string(device)) +
-                            R"(],"last_event":)" + std::string(last_event) + "}}}");
+std::string poll_request(const std::string& session, const std::string& device,
+                         std::string_view last_event) {
+    return post_request(
+        "/iot_drivers/event",
+        R"({"jsonrpc":"2.0","method":"call","id":1,"params":{"listener":{"session_id":")" +
+            session + R"(","devices":[)" + boost::json::serialize(boost::json::string(device)) +
+            R"(],"last_event":)" + std::string(last_event) + "}}}");
 }
 
 std::string_view number_behind(std::string_view json, std::string_view name) {
@@ -170,7 +177,8 @@ void Inbox::put(Received received) {
     changed_.notify_one();
 }
 
-bool Inbox::take(Received& out, const std::function<bool(const Received&)>& fits, std::chrono::milliseconds limit) {
+bool Inbox::take(Received& out, const std::function<bool(const Received&)>& fits,
+                 std::chrono::milliseconds limit) {
     const auto give_up = Clock::now() + limit;
     std::unique_lock lock{mutex_};
     for (;;) {
@@ -186,13 +194,14 @@ void Inbox::clear() {
     queue_ = {};
 }
 
-asio::awaitable<void> poll_for_ever(asio::io_context& loop, std::uint16_t port, std::string session, std::string device,
-                                    std::function<bool(const Answer&)> each) {
+asio::awaitable<void> poll_for_ever(asio::io_context& loop, std::uint16_t port, std::string session,
+                                    std::string device, std::function<bool(const Answer&)> each) {
     Connection connection{loop, port};
     co_await connection.connect();
     std::string last_event = "0";
     for (;;) {
-        const Answer answer = co_await connection.exchange(poll_request(session, device, last_event));
+        const Answer answer =
+            co_await connection.exchange(poll_request(session, device, last_event));
         if (answer.status != 200) throw std::runtime_error("a poll failed: " + answer.body);
         const std::string_view time = number_behind(answer.body, "time");
         if (time.empty()) continue;  // 50 s without an event: the same question again
@@ -201,7 +210,8 @@ asio::awaitable<void> poll_for_ever(asio::io_context& loop, std::uint16_t port, 
     }
 }
 
-asio::awaitable<void> listen_for_ever(asio::io_context& loop, std::uint16_t port, std::string device,
+asio::awaitable<void> listen_for_ever(asio::io_context& loop, std::uint16_t port,
+                                      std::string device,
                                       std::function<bool(const Received&)> each) {
     Connection connection{loop, port};
     co_await connection.connect();
@@ -210,7 +220,8 @@ asio::awaitable<void> listen_for_ever(asio::io_context& loop, std::uint16_t port
     for (;;) {
         pending += co_await connection.next_piece();
         const auto at = Clock::now();
-        for (auto end = pending.find("\n\n"); end != std::string::npos; end = pending.find("\n\n")) {
+        for (auto end = pending.find("\n\n"); end != std::string::npos;
+             end = pending.find("\n\n")) {
             Received event{at, pending.substr(0, end)};
             pending.erase(0, end + 2);
             if (event.text.starts_with("id: ") && !each(event)) co_return;

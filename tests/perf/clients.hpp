@@ -57,7 +57,8 @@ private:
 std::string get_request(const std::string& target);
 std::string post_request(const std::string& target, const std::string& body);
 /// One long poll as Odoo's pages send it. `last_event` is the "time" of the last event, as it came.
-std::string poll_request(const std::string& session, const std::string& device, std::string_view last_event);
+std::string poll_request(const std::string& session, const std::string& device,
+                         std::string_view last_event);
 
 /// The number behind `"name":` (the last one of that name) in JSON, as it is written there. Empty when there is none.
 /// Parsing 10,000 answers a second in full would measure the client.
@@ -111,7 +112,8 @@ class Inbox {
 public:
     void put(Received received);
     /// The next one that fits within `limit`; others are dropped. False when there is none.
-    bool take(Received& out, const std::function<bool(const Received&)>& fits, std::chrono::milliseconds limit);
+    bool take(Received& out, const std::function<bool(const Received&)>& fits,
+              std::chrono::milliseconds limit);
     void clear();
 
 private:
@@ -121,10 +123,11 @@ private:
 };
 
 /// Polls for ever, as an Odoo page does, and hands each event on.
-asio::awaitable<void> poll_for_ever(asio::io_context& loop, std::uint16_t port, std::string session, std::string device,
-                                    std::function<bool(const Answer&)> each);
+asio::awaitable<void> poll_for_ever(asio::io_context& loop, std::uint16_t port, std::string session,
+                                    std::string device, std::function<bool(const Answer&)> each);
 /// Listens to the stream of one device; `each` gets one event ("id: …\nevent: …\ndata: …") and returns false to end.
-asio::awaitable<void> listen_for_ever(asio::io_context& loop, std::uint16_t port, std::string device,
+asio::awaitable<void> listen_for_ever(asio::io_context& loop, std::uint16_t port,
+                                      std::string device,
                                       std::function<bool(const Received&)> each);
 
 }  // namespace backplane::perf

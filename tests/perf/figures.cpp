@@ -13,12 +13,15 @@ namespace backplane::perf {
 namespace {
 
 // Microseconds are what the clocks of a program and its box agree about.
-double rounded(double milliseconds) { return std::round(milliseconds * 1000) / 1000; }
+double rounded(double milliseconds) {
+    return std::round(milliseconds * 1000) / 1000;
+}
 
 }  // namespace
 
 void Samples::add(const Samples& others) {
-    milliseconds_.insert(milliseconds_.end(), others.milliseconds_.begin(), others.milliseconds_.end());
+    milliseconds_.insert(milliseconds_.end(), others.milliseconds_.begin(),
+                         others.milliseconds_.end());
 }
 
 double Samples::percentile(double percent) const {

@@ -17,7 +17,9 @@ using Clock = std::chrono::steady_clock;
 /// Times of many equal things.
 class Samples {
 public:
-    void add(Clock::duration time) { add_ms(std::chrono::duration<double, std::milli>(time).count()); }
+    void add(Clock::duration time) {
+        add_ms(std::chrono::duration<double, std::milli>(time).count());
+    }
     void add_ms(double milliseconds) { milliseconds_.push_back(milliseconds); }
     void add(const Samples& others);
     std::size_t size() const noexcept { return milliseconds_.size(); }

@@ -13,9 +13,11 @@
 namespace {
 
 int usage() {
-    std::fprintf(stderr,
-                 "backplane_bench SCENARIO [FACTOR]   measure; FACTOR times the usual number of samples (0.01 to 100)\n"
-                 "backplane_bench serve               a box with a scale, until the end of the input\n\n");
+    std::fprintf(
+        stderr,
+        "backplane_bench SCENARIO [FACTOR]   measure; FACTOR times the usual number of samples "
+        "(0.01 to 100)\n"
+        "backplane_bench serve               a box with a scale, until the end of the input\n\n");
     for (const auto& scenario : backplane::perf::scenarios())
         std::fprintf(stderr, "  %-14s %s\n", scenario.name, scenario.title);
     return 2;

@@ -16,7 +16,9 @@ namespace backplane::perf {
 
 namespace {
 
-std::string proc(pid_t process, const char* file) { return "/proc/" + std::to_string(process) + "/" + file; }
+std::string proc(pid_t process, const char* file) {
+    return "/proc/" + std::to_string(process) + "/" + file;
+}
 
 }  // namespace
 
@@ -24,7 +26,8 @@ std::vector<pid_t> process_tree(pid_t root) {
     std::vector<pid_t> out{root};
     for (std::size_t i = 0; i < out.size(); ++i) {
         std::error_code gone;
-        for (std::filesystem::directory_iterator it{proc(out[i], "task"), gone}, end; !gone && it != end; it.increment(gone)) {
+        for (std::filesystem::directory_iterator it{proc(out[i], "task"), gone}, end;
+             !gone && it != end; it.increment(gone)) {
             std::ifstream children{it->path() / "children"};
             for (pid_t child = 0; children >> child;) out.push_back(child);
         }

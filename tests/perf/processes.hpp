@@ -16,7 +16,7 @@ namespace backplane::perf {
 std::vector<pid_t> process_tree(pid_t root);
 
 struct Memory {
-    double pss_mb = 0;      ///< own pages, and the share of those that others use too (MB = 1024 KiB)
+    double pss_mb = 0;  ///< own pages, and the share of those that others use too (MB = 1024 KiB)
     double private_mb = 0;  ///< own pages only
 };
 /// Throws when the figures of a process cannot be read.

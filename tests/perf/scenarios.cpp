@@ -71,7 +71,8 @@ public:
     SerialScale& scale() { return *scale_; }
     /// Only this port: the machine's own would be probed as well.
     std::string config(const std::string& more = {}) const {
-        return "interfaces:\n  serial: {extra_ports: [" + link_ + "], ignore: [\"/dev/ttyS*\", \"/dev/ttyUSB*\"]}\n" + more;
+        return "interfaces:\n  serial: {extra_ports: [" + link_ +
+               "], ignore: [\"/dev/ttyS*\", \"/dev/ttyUSB*\"]}\n" + more;
     }
 
 private:
@@ -107,7 +108,8 @@ class PluginsWithTicker {
 public:
     PluginsWithTicker() {
         for (const auto& entry : std::filesystem::directory_iterator{BP_PLUGIN_DIR})
-            if (entry.path().extension() == ".so") std::filesystem::copy(entry.path(), folder_.path());
+            if (entry.path().extension() == ".so")
+                std::filesystem::copy(entry.path(), folder_.path());
         std::filesystem::copy(BP_TICKER_PLUGIN, folder_.path());
     }
     std::string path() const { return folder_.path().string(); }
@@ -122,7 +124,8 @@ public:
     TickerBox() {
         BoxProcess::Options options;
         options.plugin_dir = plugins_.path();
-        options.config = line_.config("devices:\n  \"" + line_.link() + "\": {driver: perf_ticker}\n");
+        options.config =
+            line_.config("devices:\n  \"" + line_.link() + "\": {driver: perf_ticker}\n");
         box_ = std::make_unique<BoxProcess>(options);
         device_ = text(box_->wait_for_state("ticker", "ready"), "identifier");
     }
@@ -130,11 +133,13 @@ public:
     const std::string& device() const { return device_; }
     void emit(int count, std::chrono::microseconds period) {
         const auto answer = box_->post(
-            "/api/v1/actions", json::serialize(json::object{{"device", device_},
-                                                            {"action", "emit"},
-                                                            {"data", {{"count", count}, {"period_us", period.count()}}}}));
+            "/api/v1/actions", json::serialize(json::object{
+                                   {"device", device_},
+                                   {"action", "emit"},
+                                   {"data", {{"count", count}, {"period_us", period.count()}}}}));
         require(answer.status == 200, "the ticker does not tick: " + answer.body);
     }
+
 private:
     static std::string text(const json::object& object, const char* member) {
         return std::string(object.at(member).as_string());
@@ -151,7 +156,8 @@ bool knocks(std::uint16_t port) {
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const bool open = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    const bool open =
+        ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     ::close(fd);
     return open;
 }
@@ -212,7 +218,8 @@ void measure_start(double scale) {
 }
 
 void measure_cold_start(double scale) {
-    if (!drop_page_cache()) return print_figure("start_cold", {{"skipped", "emptying the page cache needs root"}});
+    if (!drop_page_cache())
+        return print_figure("start_cold", {{"skipped", "emptying the page cache needs root"}});
     StartTimes cold;
     for (int i = 0; i < times(scale, 20); ++i) start_once(cold, {}, true);
     print_figure("start_cold.hello", cold.hello.summary());
@@ -235,8 +242,11 @@ void measure_memory(double scale) {
     for (int i = 1; i <= times(scale, 100); ++i) {
         line.scale().set_weight(i / 100.0);
         Received event;
-        require(inbox.take(event, [](const Received&) { return true; }, 5s), "no weight came\n" + box.log());
-        for (const char* page : {"/iot_drivers/data", "/api/v1/devices", "/"}) require(box.get(page).status == 200, page);
+        require(inbox.take(
+                    event, [](const Received&) { return true; }, 5s),
+                "no weight came\n" + box.log());
+        for (const char* page : {"/iot_drivers/data", "/api/v1/devices", "/"})
+            require(box.get(page).status == 200, page);
     }
     loop.check();
     const auto processes = process_tree(box.pid());
@@ -331,12 +341,14 @@ void measure_read_once(double scale) {
     Samples waits;
     for (int i = 0; i < times(scale, 200) + 5; ++i) {
         std::this_thread::sleep_for(std::chrono::microseconds{pause_us(random)});
-        const std::string body = json::serialize(
-            json::object{{"jsonrpc", "2.0"},
-                         {"method", "call"},
-                         {"id", i},
-                         {"params",
-                          {{"session_id", "read"}, {"device_identifier", device}, {"data", {{"action", "read_once"}}}}}});
+        const std::string body =
+            json::serialize(json::object{{"jsonrpc", "2.0"},
+                                         {"method", "call"},
+                                         {"id", i},
+                                         {"params",
+                                          {{"session_id", "read"},
+                                           {"device_identifier", device},
+                                           {"data", {{"action", "read_once"}}}}}});
         const auto begin = Clock::now();
         const Answer answer = caller.call(post_request("/iot_drivers/action", body));
         require(answer.status == 200 && to_number(number_behind(answer.body, "result")) == 0.5,
@@ -362,10 +374,11 @@ void measure_fan_out(double scale) {
     LoopThread loop;
     Inbox inbox;
     for (int i = 0; i < k_listeners; ++i)
-        loop.spawn(poll_for_ever(loop.loop(), box.box().port(), "fan-" + std::to_string(i), box.device(),
-                                 [&inbox](const Answer& answer) {
+        loop.spawn(poll_for_ever(loop.loop(), box.box().port(), "fan-" + std::to_string(i),
+                                 box.device(), [&inbox](const Answer& answer) {
                                      // The end of the action "emit" is an event as well.
-                                     if (!number_behind(answer.body, "n").empty()) inbox.put({answer.at, answer.body});
+                                     if (!number_behind(answer.body, "n").empty())
+                                         inbox.put({answer.at, answer.body});
                                      return true;
                                  }));
     Samples all, last;
@@ -377,7 +390,8 @@ void measure_fan_out(double scale) {
         Samples these;
         for (int i = 0; i < k_listeners; ++i) {
             Received event;
-            if (!inbox.take(event, [](const Received&) { return true; }, 5s)) {
+            if (!inbox.take(
+                    event, [](const Received&) { return true; }, 5s)) {
                 missed += k_listeners - i;
                 break;
             }
@@ -431,7 +445,9 @@ void measure_stream(double scale, bool long_polls) {
         };
         if (long_polls)
             loop.spawn(poll_for_ever(loop.loop(), port, "stream-" + std::to_string(i), box.device(),
-                                     [each](const Answer& answer) { return each({answer.at, answer.body}); }));
+                                     [each](const Answer& answer) {
+                                         return each({answer.at, answer.body});
+                                     }));
         else
             loop.spawn(listen_for_ever(loop.loop(), port, box.device(), each));
     }
@@ -466,8 +482,12 @@ void measure_stream(double scale, bool long_polls) {
     figure["cpu"] = cpu.count() / seconds;
     print_figure(long_polls ? "stream.polls" : "stream.sse", figure);
 }
-void measure_poll_stream(double scale) { measure_stream(scale, true); }
-void measure_sse_stream(double scale) { measure_stream(scale, false); }
+void measure_poll_stream(double scale) {
+    measure_stream(scale, true);
+}
+void measure_sse_stream(double scale) {
+    measure_stream(scale, false);
+}
 
 // ---- recovery ----
 
@@ -489,7 +509,9 @@ void measure_recovery(double scale) {
         return event.text.find("event: device_state") != std::string::npos &&
                event.text.find("\"state\":\"ready\"") != std::string::npos;
     };
-    const auto is_weight = [](const Received& event) { return event.text.find("\"weight\":") != std::string::npos; };
+    const auto is_weight = [](const Received& event) {
+        return event.text.find("\"weight\":") != std::string::npos;
+    };
     std::mt19937 random{3};
     std::uniform_int_distribution<int> phase_us{0, 20'000};
     Samples ready, weight;
@@ -514,8 +536,8 @@ void measure_recovery(double scale) {
 
 // ---- requests ----
 
-asio::awaitable<void> ask_until(asio::io_context& loop, std::uint16_t port, Clock::time_point end, Samples& waits,
-                                std::atomic<int>& done) {
+asio::awaitable<void> ask_until(asio::io_context& loop, std::uint16_t port, Clock::time_point end,
+                                Samples& waits, std::atomic<int>& done) {
     Connection connection{loop, port};
     co_await connection.connect();
     const std::string request = get_request("/hw_proxy/hello");
@@ -539,8 +561,7 @@ void measure_hello(double scale) {
     std::atomic<int> done{0};
     const auto begin = Clock::now();
     const auto end = begin + std::chrono::duration_cast<Clock::duration>(span);
-    for (Samples& mine : waits)
-        loop.spawn(ask_until(loop.loop(), box.port(), end, mine, done));
+    for (Samples& mine : waits) loop.spawn(ask_until(loop.loop(), box.port(), end, mine, done));
     const bool all = tests::eventually(
         [&] {
             loop.check();
@@ -551,8 +572,8 @@ void measure_hello(double scale) {
     Samples together;
     for (const Samples& one : waits) together.add(one);
     json::object figure = together.summary();
-    figure["per_second"] =
-        static_cast<double>(together.size()) / std::chrono::duration<double>(Clock::now() - begin).count();
+    figure["per_second"] = static_cast<double>(together.size()) /
+                           std::chrono::duration<double>(Clock::now() - begin).count();
     figure["connections"] = k_connections;
     print_figure("hello", figure);
 }

@@ -12,7 +12,7 @@ namespace backplane::perf {
 
 struct Scenario {
     const char* name;
-    const char* title;  ///< what it measures
+    const char* title;          ///< what it measures
     void (*run)(double scale);  ///< `scale` times the usual number of samples
 };
 

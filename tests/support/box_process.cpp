@@ -2,9 +2,9 @@
 // Copyright The Backplane authors.
 #include "support/box_process.hpp"
 
+#include <httplib.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <httplib.h>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -72,7 +72,8 @@ bool eventually(const std::function<bool()>& condition, std::chrono::millisecond
     const auto give_up = std::chrono::steady_clock::now() + limit * k_patience;
     while (!condition()) {
         if (std::chrono::steady_clock::now() > give_up) return false;
-        std::this_thread::sleep_for(5ms);  // the pause between two looks, not a wait for something to happen
+        std::this_thread::sleep_for(
+            5ms);  // the pause between two looks, not a wait for something to happen
     }
     return true;
 }
@@ -133,7 +134,8 @@ void BoxProcess::spawn() {
 
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log_file_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log_file_.c_str(),
+                                       O_WRONLY | O_CREAT | O_APPEND, 0600);
     const int error = ::posix_spawn(&pid_, BP_DAEMON, &actions, nullptr, argv.data(), environ);
     ::posix_spawn_file_actions_destroy(&actions);
     if (error != 0) throw std::runtime_error(std::string("cannot run ") + BP_DAEMON);
@@ -160,7 +162,9 @@ void BoxProcess::wait_until_up() {
     if (!up || ended_) give_up("the box did not come up", seen);
 }
 
-bool BoxProcess::alive() const { return !ended_ && ::kill(pid_, 0) == 0; }
+bool BoxProcess::alive() const {
+    return !ended_ && ::kill(pid_, 0) == 0;
+}
 
 std::string BoxProcess::log() const {
     std::ifstream file{log_file_};
@@ -182,7 +186,8 @@ int BoxProcess::stop() {
 }
 
 int BoxProcess::wait_for_end(std::chrono::milliseconds limit) {
-    if (!eventually([this] { return poll_end().has_value(); }, limit)) give_up("the box did not end", "it runs");
+    if (!eventually([this] { return poll_end().has_value(); }, limit))
+        give_up("the box did not end", "it runs");
     return *ended_;
 }
 
@@ -190,18 +195,21 @@ void BoxProcess::give_up(const std::string& what, const std::string& seen) const
     throw std::runtime_error(what + "; last seen: " + seen + "\nits log:\n" + log());
 }
 
-HttpAnswer BoxProcess::get(const std::string& path, const std::map<std::string, std::string>& headers) const {
+HttpAnswer BoxProcess::get(const std::string& path,
+                           const std::map<std::string, std::string>& headers) const {
     auto client = tcp_client(port_);
     return to_answer(client.Get(path.c_str(), to_headers(headers)));
 }
 
-HttpAnswer BoxProcess::post(const std::string& path, const std::string& body, const std::string& type,
+HttpAnswer BoxProcess::post(const std::string& path, const std::string& body,
+                            const std::string& type,
                             const std::map<std::string, std::string>& headers) const {
     auto client = tcp_client(port_);
     return to_answer(client.Post(path.c_str(), to_headers(headers), body, type.c_str()));
 }
 
-HttpAnswer BoxProcess::options(const std::string& path, const std::map<std::string, std::string>& headers) const {
+HttpAnswer BoxProcess::options(const std::string& path,
+                               const std::map<std::string, std::string>& headers) const {
     auto client = tcp_client(port_);
     return to_answer(client.Options(path.c_str(), to_headers(headers)));
 }
@@ -211,19 +219,24 @@ json::object BoxProcess::rpc(const std::string& path, const json::object& params
     return answer.json().as_object();
 }
 
-json::object BoxProcess::action(const std::string& device, const json::object& data, const std::string& session) const {
-    return rpc("/iot_drivers/action", {{"session_id", session}, {"device_identifier", device}, {"data", data}});
+json::object BoxProcess::action(const std::string& device, const json::object& data,
+                                const std::string& session) const {
+    return rpc("/iot_drivers/action",
+               {{"session_id", session}, {"device_identifier", device}, {"data", data}});
 }
 
-std::optional<json::object> BoxProcess::event(const std::string& device, double last_event, const std::string& session,
+std::optional<json::object> BoxProcess::event(const std::string& device, double last_event,
+                                              const std::string& session,
                                               std::chrono::seconds patience) const {
     auto client = tcp_client(port_, patience);
-    const json::object body{{"params",
-                             {{"listener",
-                               {{"session_id", session},
-                                {"last_event", last_event},
-                                {"devices", json::object{{device, json::object{{"listener_id", "listener-1"}}}}}}}}}};
-    const auto result = client.Post("/iot_drivers/event", json::serialize(body), "application/json");
+    const json::object body{
+        {"params",
+         {{"listener",
+           {{"session_id", session},
+            {"last_event", last_event},
+            {"devices", json::object{{device, json::object{{"listener_id", "listener-1"}}}}}}}}}};
+    const auto result =
+        client.Post("/iot_drivers/event", json::serialize(body), "application/json");
     if (!result) return std::nullopt;
     const json::value envelope = to_answer(result).json();
     const auto* content = envelope.as_object().if_contains("result");
@@ -240,7 +253,8 @@ json::object BoxProcess::simulate(const std::string& name, const json::object& s
 std::optional<json::object> BoxProcess::device(const std::string& wanted) const {
     const json::value all = get("/api/v1/devices").json();
     for (const auto& entry : all.at("devices").as_array())
-        if (text_of(entry.as_object(), "identifier") == wanted || text_of(entry.as_object(), "type") == wanted)
+        if (text_of(entry.as_object(), "identifier") == wanted ||
+            text_of(entry.as_object(), "type") == wanted)
             return entry.as_object();
     return std::nullopt;
 }
@@ -252,7 +266,8 @@ json::object BoxProcess::plugin(const std::string& name) const {
     return {};
 }
 
-json::object BoxProcess::wait_for_device(const std::string& wanted, const std::function<bool(const json::object&)>& fits,
+json::object BoxProcess::wait_for_device(const std::string& wanted,
+                                         const std::function<bool(const json::object&)>& fits,
                                          std::chrono::milliseconds limit) const {
     std::optional<json::object> seen;
     if (!eventually([&] { return (seen = device(wanted)) && fits(*seen); }, limit))
@@ -262,10 +277,12 @@ json::object BoxProcess::wait_for_device(const std::string& wanted, const std::f
 
 json::object BoxProcess::wait_for_state(const std::string& wanted, const std::string& state,
                                         std::chrono::milliseconds limit) const {
-    return wait_for_device(wanted, [&](const json::object& d) { return text_of(d, "state") == state; }, limit);
+    return wait_for_device(
+        wanted, [&](const json::object& d) { return text_of(d, "state") == state; }, limit);
 }
 
-json::object BoxProcess::wait_for_plugin(const std::string& name, const std::function<bool(const json::object&)>& fits,
+json::object BoxProcess::wait_for_plugin(const std::string& name,
+                                         const std::function<bool(const json::object&)>& fits,
                                          std::chrono::milliseconds limit) const {
     json::object seen;
     if (!eventually([&] { return !(seen = plugin(name)).empty() && fits(seen); }, limit))

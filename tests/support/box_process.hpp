@@ -60,13 +60,13 @@ struct HttpAnswer {
 class BoxProcess {
 public:
     struct Options {
-        std::string config;                 ///< YAML; empty: no configuration file
+        std::string config;  ///< YAML; empty: no configuration file
         bool demo = false;
-        std::string plugin_dir;             ///< default: the build's
-        std::vector<std::string> arguments; ///< more of them
+        std::string plugin_dir;              ///< default: the build's
+        std::vector<std::string> arguments;  ///< more of them
         bool wait_until_up = true;
-        std::uint16_t http_port = 0;        ///< 0: a free one, known once it is up
-        std::filesystem::path state_dir;    ///< default: a folder of its own
+        std::uint16_t http_port = 0;      ///< 0: a free one, known once it is up
+        std::filesystem::path state_dir;  ///< default: a folder of its own
     };
 
     explicit BoxProcess(Options options);
@@ -81,15 +81,20 @@ public:
     std::string log() const;  ///< stderr so far
     const std::filesystem::path& control_socket() const { return control_socket_; }
 
-    HttpAnswer get(const std::string& path, const std::map<std::string, std::string>& headers = {}) const;
-    HttpAnswer post(const std::string& path, const std::string& body, const std::string& type = "application/json",
+    HttpAnswer get(const std::string& path,
+                   const std::map<std::string, std::string>& headers = {}) const;
+    HttpAnswer post(const std::string& path, const std::string& body,
+                    const std::string& type = "application/json",
                     const std::map<std::string, std::string>& headers = {}) const;
-    HttpAnswer options(const std::string& path, const std::map<std::string, std::string>& headers) const;
+    HttpAnswer options(const std::string& path,
+                       const std::map<std::string, std::string>& headers) const;
     /// POST {"params": …}; the whole envelope.
     json::object rpc(const std::string& path, const json::object& params) const;
-    json::object action(const std::string& device, const json::object& data, const std::string& session = "test") const;
+    json::object action(const std::string& device, const json::object& data,
+                        const std::string& session = "test") const;
     /// One long poll of /iot_drivers/event: its "result", or nothing.
-    std::optional<json::object> event(const std::string& device, double last_event, const std::string& session = "test",
+    std::optional<json::object> event(const std::string& device, double last_event,
+                                      const std::string& session = "test",
                                       std::chrono::seconds patience = 60s) const;
     json::object simulate(const std::string& name, const json::object& settings) const;
 
@@ -101,7 +106,8 @@ public:
                                  std::chrono::milliseconds limit = 10s) const;
     json::object wait_for_state(const std::string& identifier_or_type, const std::string& state,
                                 std::chrono::milliseconds limit = 10s) const;
-    json::object wait_for_plugin(const std::string& name, const std::function<bool(const json::object&)>& fits,
+    json::object wait_for_plugin(const std::string& name,
+                                 const std::function<bool(const json::object&)>& fits,
                                  std::chrono::milliseconds limit = 10s) const;
 
     /// SIGTERM and wait; the exit code, or -signal.

@@ -18,12 +18,15 @@ namespace backplane::tests {
 
 namespace {
 
-constexpr auto k_character_time = std::chrono::nanoseconds{1'000'000'000 / 960};  // 9600 baud, 10 bits a character
+constexpr auto k_character_time =
+    std::chrono::nanoseconds{1'000'000'000 / 960};  // 9600 baud, 10 bits a character
 
 }  // namespace
 
-SerialScale::SerialScale(std::filesystem::path link, double kilograms) : link_(std::move(link)), kilograms_(kilograms) {
-    if (::pipe2(wake_, O_CLOEXEC | O_NONBLOCK) != 0) throw std::runtime_error("no pipe for the scale");
+SerialScale::SerialScale(std::filesystem::path link, double kilograms)
+    : link_(std::move(link)), kilograms_(kilograms) {
+    if (::pipe2(wake_, O_CLOEXEC | O_NONBLOCK) != 0)
+        throw std::runtime_error("no pipe for the scale");
     thread_ = std::thread([this] { serve(); });
     plug();
 }
@@ -90,12 +93,14 @@ void SerialScale::plug() {
 }
 
 void SerialScale::wait_until_open(bool open) {
-    if (!eventually([&] { return open_ == open; })) throw std::runtime_error("the scale's terminal does not obey");
+    if (!eventually([&] { return open_ == open; }))
+        throw std::runtime_error("the scale's terminal does not obey");
 }
 
 void SerialScale::open_terminal() {
     std::array<char, 64> name{};
-    if (::openpty(&master_, &slave_, name.data(), nullptr, nullptr) != 0) throw std::runtime_error("no terminal left");
+    if (::openpty(&master_, &slave_, name.data(), nullptr, nullptr) != 0)
+        throw std::runtime_error("no terminal left");
     termios line{};
     ::tcgetattr(slave_, &line);
     ::cfmakeraw(&line);

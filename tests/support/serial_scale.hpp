@@ -29,10 +29,11 @@ public:
     void set_status(std::optional<std::uint8_t> status);
     void switch_off();  ///< no answer to anything; its echo mode is forgotten
     void switch_on();
-    void set_garbage(bool on);          ///< answers are bytes without sense
-    void set_format(std::string frame); ///< answers W by exactly these bytes; empty = its own format
-    void unplug();                      ///< the terminal hangs up, the link goes
-    void unplug_within_answer();        ///< the same after half of the next answer
+    void set_garbage(bool on);  ///< answers are bytes without sense
+    void set_format(
+        std::string frame);       ///< answers W by exactly these bytes; empty = its own format
+    void unplug();                ///< the terminal hangs up, the link goes
+    void unplug_within_answer();  ///< the same after half of the next answer
     void plug();
 
     std::uint64_t requests() const { return requests_; }  ///< W answered or not

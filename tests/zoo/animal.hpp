@@ -19,7 +19,8 @@ inline int host_socket() {
     for (int fd = 3; fd < 64; ++fd) {
         int type = 0;
         socklen_t size = sizeof(type);
-        if (::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET) return fd;
+        if (::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
+            return fd;
     }
     return -1;
 }
@@ -27,7 +28,8 @@ inline int host_socket() {
 template <typename Self>
 class Animal {
 public:
-    explicit Animal(kit::HostApi host) : host_(host), settings_(kit::view(host.settings->get(host.host))) {}
+    explicit Animal(kit::HostApi host)
+        : host_(host), settings_(kit::view(host.settings->get(host.host))) {}
 
     bp_status created() { return at("create"); }
     bp_status start() {
@@ -37,12 +39,14 @@ public:
         std::uint64_t timer = 0;
         return host_.timer->start(
             host_.host, 100'000'000, 0,
-            [](void* self, std::uint64_t) { static_cast<Self*>(self)->misbehave(); }, &self(), &timer);
+            [](void* self, std::uint64_t) { static_cast<Self*>(self)->misbehave(); }, &self(),
+            &timer);
     }
     void stop() { at("stop"); }
     bp_status probe() {
         if (const bp_status status = at("probe"); status != BP_OK) return status;
-        return host_.probe->finish(host_.host, BP_PROBE_NO_MATCH, kit::str("it is nothing for the zoo"));
+        return host_.probe->finish(host_.host, BP_PROBE_NO_MATCH,
+                                   kit::str("it is nothing for the zoo"));
     }
     void cancel_probe() {}
     void interrupt() {}

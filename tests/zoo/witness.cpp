@@ -2,10 +2,10 @@
 // Copyright The Backplane authors.
 #include "witness.hpp"
 
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <gtest/gtest.h>
 #include <httplib.h>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <unistd.h>
 
@@ -42,8 +42,12 @@ std::size_t memory_of(pid_t pid) {
 }
 
 Witness::Witness(const BoxProcess& box, SerialScale& scale, std::string identifier)
-    : box_(box), scale_(scale), identifier_(std::move(identifier)), box_pid_(box.pid()),
-      driver_before_(box.plugin("toledo8217")), memory_before_(memory_of(box.pid())) {
+    : box_(box),
+      scale_(scale),
+      identifier_(std::move(identifier)),
+      box_pid_(box.pid()),
+      driver_before_(box.plugin("toledo8217")),
+      memory_before_(memory_of(box.pid())) {
     thread_ = std::thread([this] { watch(); });
     weighs(5);
 }
@@ -57,16 +61,17 @@ void Witness::watch() {
     httplib::Client client{"127.0.0.1", box_.port()};
     client.set_read_timeout(5 * k_patience);
     bool first = true;
-    client.Get(("/api/v1/events?device=" + httplib::detail::encode_query_param(identifier_)).c_str(),
-               [&](const char* data, std::size_t size) {
-                   if (std::exchange(first, false)) put_next_weight();
-                   rest_.append(data, size);
-                   for (auto end = rest_.find('\n'); end != std::string::npos; end = rest_.find('\n')) {
-                       take(std::string_view(rest_).substr(0, end));
-                       rest_.erase(0, end + 1);
-                   }
-                   return !stop_;
-               });
+    client.Get(
+        ("/api/v1/events?device=" + httplib::detail::encode_query_param(identifier_)).c_str(),
+        [&](const char* data, std::size_t size) {
+            if (std::exchange(first, false)) put_next_weight();
+            rest_.append(data, size);
+            for (auto end = rest_.find('\n'); end != std::string::npos; end = rest_.find('\n')) {
+                take(std::string_view(rest_).substr(0, end));
+                rest_.erase(0, end + 1);
+            }
+            return !stop_;
+        });
     if (!stop_ && wrong_.empty()) wrong_ = "the event stream ended, or no weight came for 5 s";
 }
 
@@ -87,8 +92,8 @@ void Witness::take(std::string_view line) {
     }
     const auto weight = number_in(event.at("data").as_object(), "weight");
     const long seen = weight ? std::lround(*weight * 1000) : -1;
-    const auto gap =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - put_at_);
+    const auto gap = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - put_at_);
     largest_gap_ = std::max(largest_gap_, gap);
     if (seen == grams_) {
         ++rounds_;
@@ -116,7 +121,8 @@ void Witness::never_noticed() {
     EXPECT_EQ(box_.get("/hw_proxy/hello").body, "ping");
     const json::object driver = box_.plugin("toledo8217");
     for (const char* same : {"pid", "starts", "crashes", "state", "instances"})
-        EXPECT_EQ(driver.at(same), driver_before_.at(same)) << same << ": " << json::serialize(driver);
+        EXPECT_EQ(driver.at(same), driver_before_.at(same))
+            << same << ": " << json::serialize(driver);
     EXPECT_LT(memory_of(box_pid_), memory_before_ + k_most_growth_kib * k_patience) << "KiB";
 }
 

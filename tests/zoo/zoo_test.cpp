@@ -3,8 +3,8 @@
 //
 // What the box does about bad plug-ins. In each test a good scale is read next door without a pause, and must not
 // notice.
-#include <boost/json/serialize.hpp>
 #include <gmock/gmock.h>
+#include <boost/json/serialize.hpp>
 
 #include <signal.h>
 #include <unistd.h>
@@ -59,7 +59,8 @@ protected:
     /// The box runs, the good scale is read; nobody has plugged in the devices of the bad drivers yet.
     void open(std::vector<Cage> cages, const std::string& policy = "crashes: 3") {
         cages_ = std::move(cages);
-        std::string ports = good_port(), pins = "  \"" + good_port() + "\": {driver: toledo8217}\n", settings;
+        std::string ports = good_port(), pins = "  \"" + good_port() + "\": {driver: toledo8217}\n",
+                    settings;
         for (std::size_t i = 0; i < cages_.size(); ++i) {
             const Cage& cage = cages_[i];
             bring(BP_ZOO_DIR, cage.plugin);
@@ -67,7 +68,8 @@ protected:
             if (cage.pinned) pins += "  \"" + port(i) + "\": {driver: " + cage.plugin + "}\n";
             settings += "  " + cage.plugin + ": {in: " + cage.in + "}\n";
         }
-        run("interfaces: {serial: {extra_ports: [" + ports + "], ignore: [\"/dev/tty*\"]}}\ndevices:\n" + pins +
+        run("interfaces: {serial: {extra_ports: [" + ports +
+            "], ignore: [\"/dev/tty*\"]}}\ndevices:\n" + pins +
             (settings.empty() ? "" : "drivers:\n" + settings) + "plugins: {" + policy + "}\n");
     }
     void run(const std::string& config) {
@@ -80,7 +82,8 @@ protected:
     }
     /// Now the devices of the bad drivers are there.
     void plug_in() {
-        for (std::size_t i = 0; i < cages_.size(); ++i) bad_devices_.push_back(std::make_unique<SerialScale>(port(i)));
+        for (std::size_t i = 0; i < cages_.size(); ++i)
+            bad_devices_.push_back(std::make_unique<SerialScale>(port(i)));
     }
     void open_and_plug_in(std::vector<Cage> cages, const std::string& policy = "crashes: 3") {
         open(std::move(cages), policy);
@@ -95,18 +98,23 @@ protected:
         return info;
     }
     json::object device_says(std::size_t cage, const std::string& what) {
-        return box_->wait_for_device(
-            port(cage), [&](const json::object& d) { return text(d, "reason").find(what) != std::string::npos; });
+        return box_->wait_for_device(port(cage), [&](const json::object& d) {
+            return text(d, "reason").find(what) != std::string::npos;
+        });
     }
     json::object act(std::size_t cage, const std::string& action = "anything") {
-        return box_->post("/api/v1/actions", json::serialize(json::object{{"device", port(cage)}, {"action", action}}))
+        return box_
+            ->post("/api/v1/actions",
+                   json::serialize(json::object{{"device", port(cage)}, {"action", action}}))
             .json()
             .as_object();
     }
     /// An event that a bad driver managed to send.
     json::object last_event(std::size_t cage, const std::string& name) {
         return box_
-            ->wait_for_device(port(cage), [&](const json::object& d) { return text(d, "last_event_name") == name; })
+            ->wait_for_device(
+                port(cage),
+                [&](const json::object& d) { return text(d, "last_event_name") == name; })
             .at("last_event")
             .as_object();
     }
@@ -115,11 +123,15 @@ protected:
             << "not in the log: " << what << "\n"
             << box_->log();
     }
-    static bool lives(std::int64_t pid) { return pid > 0 && ::kill(static_cast<pid_t>(pid), 0) == 0; }
+    static bool lives(std::int64_t pid) {
+        return pid > 0 && ::kill(static_cast<pid_t>(pid), 0) == 0;
+    }
 
     fs::path plugins() const { return folder_ / "plugins"; }
     std::string good_port() const { return (folder_ / "scale").string(); }
-    std::string port(std::size_t cage) const { return (folder_ / ("bad" + std::to_string(cage))).string(); }
+    std::string port(std::size_t cage) const {
+        return (folder_ / ("bad" + std::to_string(cage))).string();
+    }
 
     TemporaryFolder folder_;
     std::optional<SerialScale> scale_;
@@ -137,7 +149,8 @@ TEST_F(AZoo, refuses_what_lies_in_its_note_or_is_linked_wrongly_and_says_why) {
         {"abi_major", "was built for the plug-in ABI 2.0, this box has 1.0: update the box"},
         {"abi_minor", "needs the plug-in ABI 1.99, this box has 1.0: update the box"},
         {"schema_2", "the note follows schema 2, and this box reads schema 1"},
-        {"extension", "needs the extension \"backplane.telepathy/1\", which this box does not have"},
+        {"extension",
+         "needs the extension \"backplane.telepathy/1\", which this box does not have"},
         {"cut_json", "the note is not valid JSON: incomplete JSON"},
         {"large", "the note has 16763 bytes, and 16384 are allowed"},
         {"no_note", "the file has no note of the owner \"Backplane\""},
@@ -158,7 +171,8 @@ TEST_F(AZoo, refuses_what_lies_in_its_note_or_is_linked_wrongly_and_says_why) {
     const json::value answer = box_->get("/api/v1/plugins").json();
     const auto listed = [&](const std::string& file) {
         for (const auto& plugin : answer.at("plugins").as_array())
-            if (fs::path(text(plugin.as_object(), "path")).stem() == file) return plugin.as_object();
+            if (fs::path(text(plugin.as_object(), "path")).stem() == file)
+                return plugin.as_object();
         ADD_FAILURE() << file << " is not listed";
         return json::object{};
     };
@@ -168,7 +182,8 @@ TEST_F(AZoo, refuses_what_lies_in_its_note_or_is_linked_wrongly_and_says_why) {
         EXPECT_THAT(text(plugin, "reason"), HasSubstr(why)) << name;
         EXPECT_EQ(number(plugin, "starts"), 0) << name;
     }
-    EXPECT_THAT(text(listed("text"), "reason"), HasSubstr("does not begin with the mark of an ELF file"));
+    EXPECT_THAT(text(listed("text"), "reason"),
+                HasSubstr("does not begin with the mark of an ELF file"));
     for (const char* name : {"nothing", "dangling", "folder"}) {
         EXPECT_EQ(text(listed(name), "state"), "refused") << name;
         EXPECT_NE(text(listed(name), "reason"), "") << name;
@@ -180,7 +195,8 @@ TEST_F(AZoo, refuses_what_lies_in_its_note_or_is_linked_wrongly_and_says_why) {
 TEST_F(AZoo, puts_a_driver_aside_whose_code_is_newer_than_its_note_says) {
     open_and_plug_in({{"entry_too_new"}});
     const json::object plugin = put_aside("entry_too_new", "it needs ABI 1.");
-    EXPECT_THAT(text(plugin, "reason"), HasSubstr("update the box, or install an older version of the plug-in"));
+    EXPECT_THAT(text(plugin, "reason"),
+                HasSubstr("update the box, or install an older version of the plug-in"));
     EXPECT_EQ(number(plugin, "starts"), 1) << "it would end in the same way each time";
     device_says(0, "it needs ABI 1.");
     witness_->never_noticed();
@@ -188,7 +204,8 @@ TEST_F(AZoo, puts_a_driver_aside_whose_code_is_newer_than_its_note_says) {
 
 TEST_F(AZoo, does_not_start_a_driver_that_is_somebody_else_or_no_driver) {
     open_and_plug_in({{"lies_about_id"}, {"lies_about_kind"}});
-    device_says(0, "this plug-in is org.backplane.zoo.somebody_else, not org.backplane.zoo.lies_about_id");
+    device_says(
+        0, "this plug-in is org.backplane.zoo.somebody_else, not org.backplane.zoo.lies_about_id");
     device_says(1, "backplane.bus/1");
     EXPECT_EQ(text(*box_->device(port(0)), "state"), "unreachable");
     EXPECT_EQ(text(*box_->device(port(1)), "state"), "unreachable");
@@ -206,9 +223,10 @@ class AZooWithACrash : public AZoo, public ::testing::WithParamInterface<Place> 
 TEST_P(AZooWithACrash, starts_the_driver_again_and_in_the_end_puts_it_aside_with_the_reason) {
     open_and_plug_in({{"segfaults", GetParam().in}});
     const json::object plugin = put_aside("segfaults", "killed by SIGSEGV in " + GetParam().called);
-    EXPECT_THAT(text(plugin, "reason"),
-                AllOf(HasSubstr("plug-in segfaults 1.0.0 was put aside after 3 crashes within 60.0 s"),
-                      HasSubstr("Install another version of it, or release it to try again")));
+    EXPECT_THAT(
+        text(plugin, "reason"),
+        AllOf(HasSubstr("plug-in segfaults 1.0.0 was put aside after 3 crashes within 60.0 s"),
+              HasSubstr("Install another version of it, or release it to try again")));
     EXPECT_EQ(number(plugin, "starts"), 3);
     EXPECT_EQ(number(plugin, "crashes"), 3);
     device_says(0, "killed by SIGSEGV in " + GetParam().called);
@@ -243,8 +261,8 @@ TEST_F(AZoo, answers_each_action_in_which_the_driver_crashes) {
         box_->wait_for_state(port(0), "ready");
         const json::object answer = act(0);
         EXPECT_EQ(text(answer, "status"), "error");
-        EXPECT_THAT(text(answer, "message"),
-                    AllOf(HasSubstr("killed by SIGSEGV in action begin()"), HasSubstr("may or may not have happened")));
+        EXPECT_THAT(text(answer, "message"), AllOf(HasSubstr("killed by SIGSEGV in action begin()"),
+                                                   HasSubstr("may or may not have happened")));
     }
     put_aside("segfaults", "killed by SIGSEGV in action begin()");
     // It was in use, so it stays in the list as what it is.
@@ -253,9 +271,11 @@ TEST_F(AZoo, answers_each_action_in_which_the_driver_crashes) {
 }
 
 TEST_F(AZoo, names_each_kind_of_death) {
-    open_and_plug_in(
-        {{"aborts", "start"}, {"overflows_stack", "later"}, {"exits", "start"}, {"segfaults_on_load", "nothing"}},
-        "crashes: 2");
+    open_and_plug_in({{"aborts", "start"},
+                      {"overflows_stack", "later"},
+                      {"exits", "start"},
+                      {"segfaults_on_load", "nothing"}},
+                     "crashes: 2");
     put_aside("aborts", "killed by SIGABRT in start()");
     put_aside("overflows_stack", "killed by SIGSEGV in a timer");
     put_aside("exits", "ended by itself with exit status 0 in start()");
@@ -277,21 +297,26 @@ TEST_F(AZoo, is_quiet_and_idle_once_a_driver_that_always_crashes_is_put_aside) {
     cages_ = {{"segfaults", "start"}};
     bring(BP_ZOO_DIR, "segfaults");
     BoxProcess::Options options;
-    options.config = "interfaces: {serial: {extra_ports: [" + port(0) + "], ignore: [\"/dev/tty*\"]}}\ndevices: {\"" +
-                     port(0) + "\": {driver: segfaults}}\ndrivers: {segfaults: {in: start}}\n";
+    options.config = "interfaces: {serial: {extra_ports: [" + port(0) +
+                     "], ignore: [\"/dev/tty*\"]}}\ndevices: {\"" + port(0) +
+                     "\": {driver: segfaults}}\ndrivers: {segfaults: {in: start}}\n";
     options.plugin_dir = plugins().string();
     box_.emplace(options);
     plug_in();
     put_aside("segfaults", "after 5 crashes within 60.0 s");
     device_says(0, "is put aside");  // it has looked for another driver meanwhile
 
-    const auto last = box_->get("/api/v1/logs?level=debug&limit=1").json().at("last_seq").to_number<std::int64_t>();
+    const auto last = box_->get("/api/v1/logs?level=debug&limit=1")
+                          .json()
+                          .at("last_seq")
+                          .to_number<std::int64_t>();
     const auto used_before = cpu_time_of(box_->pid());
     const auto begin = std::chrono::steady_clock::now();
     // Answers with the first line that is logged, or with none after 3 s.
-    const json::value logs = box_->get("/api/v1/logs?level=debug&wait=3&after=" + std::to_string(last)).json();
-    const auto watched =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+    const json::value logs =
+        box_->get("/api/v1/logs?level=debug&wait=3&after=" + std::to_string(last)).json();
+    const auto watched = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - begin);
     const auto used = cpu_time_of(box_->pid()) - used_before;
     EXPECT_LT(logs.at("records").as_array().size(), 3u) << json::serialize(logs);
     EXPECT_GE(watched.count(), 2900) << json::serialize(logs);
@@ -303,8 +328,10 @@ TEST_F(AZoo, is_quiet_and_idle_once_a_driver_that_always_crashes_is_put_aside) {
 
 TEST_F(AZoo, takes_an_exception_from_create_and_start_for_a_failure_and_tries_again) {
     open_and_plug_in({{"throws", "create"}, {"throws_an_int", "start"}});
-    EXPECT_EQ(text(device_says(0, "create() failed with INTERNAL and gave no reason"), "state"), "unreachable");
-    EXPECT_EQ(text(device_says(1, "start() failed with INTERNAL and gave no reason"), "state"), "unreachable");
+    EXPECT_EQ(text(device_says(0, "create() failed with INTERNAL and gave no reason"), "state"),
+              "unreachable");
+    EXPECT_EQ(text(device_says(1, "start() failed with INTERNAL and gave no reason"), "state"),
+              "unreachable");
     log_says("let an exception through the C boundary in create()");
     log_says("let an exception through the C boundary in start()");
     EXPECT_EQ(number(box_->plugin("throws"), "crashes"), 0);
@@ -316,11 +343,13 @@ TEST_F(AZoo, answers_an_action_that_throws_and_goes_on_after_a_timer_that_throws
     for (std::size_t i = 0; i < 3; ++i) box_->wait_for_state(port(i), "ready");
     const json::object answer = act(0);
     EXPECT_EQ(text(answer, "status"), "error");
-    EXPECT_THAT(text(answer, "message"), HasSubstr("begin() failed with INTERNAL and gave no reason"));
+    EXPECT_THAT(text(answer, "message"),
+                HasSubstr("begin() failed with INTERNAL and gave no reason"));
     log_says("let an exception through the C boundary in action begin()");
     log_says("let an exception through the C boundary in a timer");
     EXPECT_EQ(text(act(1), "status"), "success") << "it works on";
-    EXPECT_THAT(text(act(2, "throw"), "message"), HasSubstr("the drawer is stuck: open it by hand"));
+    EXPECT_THAT(text(act(2, "throw"), "message"),
+                HasSubstr("the drawer is stuck: open it by hand"));
     EXPECT_EQ(text(act(2), "status"), "success");
     for (const char* name : {"throws", "throws_an_int", "throws_in_wrapper"})
         EXPECT_EQ(number(box_->plugin(name), "starts"), 1) << name;
@@ -351,8 +380,10 @@ TEST_F(AZoo, answers_an_action_in_which_the_driver_hangs) {
 }
 
 TEST_F(AZoo, asks_the_next_driver_when_one_hangs_in_its_probe_or_never_finishes_it) {
-    open_and_plug_in({{"hangs", "probe", false}, {"never_probes", "nothing", false}}, "crashes: 1, hang_limit_s: 1");
-    for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(text(box_->wait_for_state(port(i), "ready"), "driver"), "toledo8217");
+    open_and_plug_in({{"hangs", "probe", false}, {"never_probes", "nothing", false}},
+                     "crashes: 1, hang_limit_s: 1");
+    for (std::size_t i = 0; i < 2; ++i)
+        EXPECT_EQ(text(box_->wait_for_state(port(i), "ready"), "driver"), "toledo8217");
     put_aside("hangs", "hung in probe start() of instance");
     EXPECT_EQ(number(box_->plugin("never_probes"), "crashes"), 0) << "that was no crash";
     bad_devices_.clear();
@@ -373,7 +404,8 @@ TEST_F(AZoo, stops_in_time_although_a_driver_hangs_in_its_stop) {
     bad_devices_.clear();
     EXPECT_TRUE(eventually([&] { return number(box_->plugin("hangs"), "crashes") == 1; }));
     log_says("hung in stop() of instance");
-    EXPECT_FALSE(box_->device(port(0)).has_value()) << "its device has gone, whatever the driver says";
+    EXPECT_FALSE(box_->device(port(0)).has_value())
+        << "its device has gone, whatever the driver says";
     witness_->never_noticed();
     EXPECT_EQ(box_->stop(), 0);
 }
@@ -382,7 +414,8 @@ TEST_F(AZoo, stops_in_time_although_a_driver_hangs_in_its_stop) {
 
 TEST_F(AZoo, puts_a_driver_aside_that_floods_events) {
     open_and_plug_in({{"floods_events", "later"}});
-    const json::object plugin = put_aside("floods_events", "sent more than 2000 events a second for 10 s");
+    const json::object plugin =
+        put_aside("floods_events", "sent more than 2000 events a second for 10 s");
     EXPECT_EQ(number(plugin, "starts"), 1) << "once is enough";
     witness_->never_noticed();
 }
@@ -399,9 +432,12 @@ TEST_F(AZoo, lets_a_driver_log_and_print_so_much_and_no_more) {
     const auto lines_before = lines();
     const auto used_before = cpu_time_of(box_->pid());
     witness_->weighs(100);
-    const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    EXPECT_LT(static_cast<double>(lines() - lines_before), 1500 * (took + 1.5)) << "in " << took << " s";
-    EXPECT_LT(static_cast<double>((cpu_time_of(box_->pid()) - used_before).count()), 700 * k_patience * (took + 0.5))
+    const double took =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    EXPECT_LT(static_cast<double>(lines() - lines_before), 1500 * (took + 1.5))
+        << "in " << took << " s";
+    EXPECT_LT(static_cast<double>((cpu_time_of(box_->pid()) - used_before).count()),
+              700 * k_patience * (took + 0.5))
         << "ms in " << took << " s";
     EXPECT_EQ(text(act(0), "status"), "success") << "it is a nuisance, not broken";
     EXPECT_EQ(text(act(1), "status"), "success");
@@ -418,12 +454,14 @@ TEST_F(AZoo, bounds_the_descriptors_of_a_driver_that_leaks_them) {
 }
 
 TEST_F(AZoo, bounds_the_memory_of_a_driver_that_eats_it) {
-    if (k_patience != 1) GTEST_SKIP() << "a sanitizer needs more address space than any limit allows";
+    if (k_patience != 1)
+        GTEST_SKIP() << "a sanitizer needs more address space than any limit allows";
     open_and_plug_in({{"eats_memory", "later"}}, "memory_mb: 96");
     std::size_t most = 0;
     EXPECT_TRUE(eventually([&] {
         const json::object plugin = box_->plugin("eats_memory");
-        if (number(plugin, "pid") > 0) most = std::max(most, memory_of(static_cast<pid_t>(number(plugin, "pid"))));
+        if (number(plugin, "pid") > 0)
+            most = std::max(most, memory_of(static_cast<pid_t>(number(plugin, "pid"))));
         return box_->log().find("in a timer") != std::string::npos;
     }));
     EXPECT_LT(most, std::size_t{120} << 10) << "KiB";
@@ -439,7 +477,8 @@ TEST_F(AZoo, leaves_nothing_behind_of_what_a_driver_has_forked) {
     // Nothing is left either when the host ends by itself, and it is killed like one that crashed.
     const auto host = number(box_->plugin("forks"), "pid");
     ASSERT_EQ(::kill(static_cast<pid_t>(host), SIGKILL), 0);
-    EXPECT_TRUE(eventually([&] { return !lives(child) && !lives(grandchild); })) << child << " " << grandchild;
+    EXPECT_TRUE(eventually([&] { return !lives(child) && !lives(grandchild); }))
+        << child << " " << grandchild;
     // The next one has children of its own; they go with the box.
     const auto other = [&] {
         const auto device = box_->device(port(0));
@@ -458,13 +497,15 @@ TEST_F(AZoo, leaves_nothing_behind_of_what_a_driver_has_forked) {
 // ---- broken rules ---------------------------------------------------------------------------------------------------
 
 TEST_F(AZoo, ends_a_driver_that_abuses_the_connection_of_its_host) {
-    open_and_plug_in({{"sends_garbage", "later"}, {"closes_socket", "later"}, {"forges_events", "later"}},
-                     "crashes: 2");
+    open_and_plug_in(
+        {{"sends_garbage", "later"}, {"closes_socket", "later"}, {"forges_events", "later"}},
+        "crashes: 2");
     put_aside("sends_garbage", "sent a broken frame: ");
     put_aside("closes_socket", "closed its connection but went on running");
     put_aside("forges_events", "which it does not have");
     log_says("event: of instance");
-    EXPECT_THAT(box_->get("/api/v1/devices").body, Not(HasSubstr("66.6"))) << "a weight that nobody has weighed";
+    EXPECT_THAT(box_->get("/api/v1/devices").body, Not(HasSubstr("66.6")))
+        << "a weight that nobody has weighed";
     witness_->never_noticed();
 }
 
@@ -483,7 +524,8 @@ TEST_F(AZoo, does_nothing_for_calls_from_other_threads_but_log_them) {
     open_and_plug_in({{"calls_from_threads", "later"}});
     log_says("on another thread than the driver thread");
     const json::object device = box_->wait_for_state(port(0), "ready");
-    EXPECT_THAT(json::serialize(device), AllOf(Not(HasSubstr("66.6")), Not(HasSubstr("wrong thread"))));
+    EXPECT_THAT(json::serialize(device),
+                AllOf(Not(HasSubstr("66.6")), Not(HasSubstr("wrong thread"))));
     EXPECT_EQ(text(act(0), "status"), "success");
     witness_->never_noticed();
 }
@@ -512,10 +554,11 @@ TEST_F(AZoo, with_all_of_them_at_once_still_weighs) {
                       {"leaks_fds", "later"},
                       {"calls_from_threads", "later"}},
                      "crashes: 2, hang_limit_s: 1");
-    for (const char* name : {"segfaults", "aborts", "hangs", "spins", "floods_events", "sends_garbage",
-                             "closes_socket", "forges_events"})
+    for (const char* name : {"segfaults", "aborts", "hangs", "spins", "floods_events",
+                             "sends_garbage", "closes_socket", "forges_events"})
         put_aside(name, "was put aside");
-    for (const std::size_t good_for_now : {2u, 9u, 10u, 11u}) box_->wait_for_state(port(good_for_now), "ready");
+    for (const std::size_t good_for_now : {2u, 9u, 10u, 11u})
+        box_->wait_for_state(port(good_for_now), "ready");
     witness_->never_noticed();
 }
 

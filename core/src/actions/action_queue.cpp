@@ -21,14 +21,18 @@ ActionOutcome error(std::string code, std::string message) {
 
 std::string seconds(std::chrono::milliseconds time) {
     const auto tenths = (time.count() + 50) / 100;
-    return std::to_string(tenths / 10) + (tenths % 10 ? "." + std::to_string(tenths % 10) : "") + " s";
+    return std::to_string(tenths / 10) + (tenths % 10 ? "." + std::to_string(tenths % 10) : "") +
+           " s";
 }
 
 }  // namespace
 
 struct ActionQueue::Job {
     Job(boost::asio::io_context& loop, std::uint64_t number, ActionRequest what, ActionDone then)
-        : id(number), request(std::move(what)), done(std::move(then)), timer(loop),
+        : id(number),
+          request(std::move(what)),
+          done(std::move(then)),
+          timer(loop),
           deadline(std::chrono::steady_clock::now() + request.deadline) {}
     std::uint64_t id;
     ActionRequest request;
@@ -38,9 +42,13 @@ struct ActionQueue::Job {
     bool over = false;
 };
 
-ActionQueue::ActionQueue(boost::asio::io_context& loop, Limits limits, std::uint64_t& next_id, Dispatch dispatch,
-                         Cancel cancel, Ended ended)
-    : loop_(loop), limits_(limits), next_id_(next_id), dispatch_(std::move(dispatch)), cancel_(std::move(cancel)),
+ActionQueue::ActionQueue(boost::asio::io_context& loop, Limits limits, std::uint64_t& next_id,
+                         Dispatch dispatch, Cancel cancel, Ended ended)
+    : loop_(loop),
+      limits_(limits),
+      next_id_(next_id),
+      dispatch_(std::move(dispatch)),
+      cancel_(std::move(cancel)),
       ended_(std::move(ended)) {}
 
 ActionQueue::~ActionQueue() {
@@ -67,9 +75,10 @@ void ActionQueue::push(ActionRequest request, ActionDone done) {
         }
     }
     if (waiting_.size() >= limits_.waiting) {
-        answer(error("action.queue_full",
-                     request.device + " has " + std::to_string(waiting_.size()) +
-                         " actions waiting and takes no more: try again when some of them are done"));
+        answer(
+            error("action.queue_full",
+                  request.device + " has " + std::to_string(waiting_.size()) +
+                      " actions waiting and takes no more: try again when some of them are done"));
         return;
     }
     if (!request.unique_id.empty()) ids_.emplace(request.unique_id, nullptr);
@@ -77,8 +86,9 @@ void ActionQueue::push(ActionRequest request, ActionDone done) {
     waiting_.push_back(job);
     arm(job, job->deadline, [this, job] {
         std::erase(waiting_, job);
-        finish(job, error("action.timeout", "\"" + job->request.name + "\" on " + job->request.device +
-                                                " could not begin within " + seconds(job->request.deadline) +
+        finish(job, error("action.timeout", "\"" + job->request.name + "\" on " +
+                                                job->request.device + " could not begin within " +
+                                                seconds(job->request.deadline) +
                                                 ": the device was busy or not ready"));
     });
     pump();
@@ -90,7 +100,9 @@ void ActionQueue::open(bool concurrent) {
     pump();
 }
 
-void ActionQueue::hold() { open_ = false; }
+void ActionQueue::hold() {
+    open_ = false;
+}
 
 void ActionQueue::pump() {
     if (pumping_) return;  // dispatch_ may end an action at once, which comes back here
@@ -102,9 +114,10 @@ void ActionQueue::pump() {
         running_.emplace(job->id, job);
         arm(job, job->deadline + limits_.grace, [this, job] {
             running_.erase(job->id);
-            finish(job, error("action.timeout", "\"" + job->request.name + "\" on " + job->request.device +
-                                                    " got no answer within " + seconds(job->request.deadline) +
-                                                    ": what it asked for may or may not have happened"));
+            finish(job, error("action.timeout",
+                              "\"" + job->request.name + "\" on " + job->request.device +
+                                  " got no answer within " + seconds(job->request.deadline) +
+                                  ": what it asked for may or may not have happened"));
             cancel_(job->id);
             pump();
         });
@@ -115,7 +128,8 @@ void ActionQueue::pump() {
     pumping_ = false;
 }
 
-void ActionQueue::arm(const JobPtr& job, std::chrono::steady_clock::time_point when, std::function<void()> what) {
+void ActionQueue::arm(const JobPtr& job, std::chrono::steady_clock::time_point when,
+                      std::function<void()> what) {
     job->timer.expires_at(when);
     job->timer.async_wait([job, what = std::move(what)](const boost::system::error_code& ec) {
         // A timer that had expired when it was cancelled still calls: `over` and the new expiry tell.

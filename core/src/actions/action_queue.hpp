@@ -27,10 +27,11 @@ namespace backplane::core {
 class ActionQueue {
 public:
     struct Limits {
-        std::size_t waiting = 64;         ///< beyond: refused with action.queue_full
-        std::size_t remembered_ids = 256; ///< unique ids whose outcome is kept
-        std::size_t concurrent = 16;      ///< running at once where the driver allows more than one
-        std::chrono::milliseconds grace{2'000};  ///< beyond the deadline for the driver's own answer
+        std::size_t waiting = 64;          ///< beyond: refused with action.queue_full
+        std::size_t remembered_ids = 256;  ///< unique ids whose outcome is kept
+        std::size_t concurrent = 16;  ///< running at once where the driver allows more than one
+        std::chrono::milliseconds grace{
+            2'000};  ///< beyond the deadline for the driver's own answer
     };
     /// Hands a request to the driver. Whatever comes of it is told through ended().
     using Dispatch = std::function<void(std::uint64_t id, const ActionRequest& request,
@@ -39,8 +40,8 @@ public:
     /// Each accepted action that has ended (duplicates have not been accepted again).
     using Ended = std::function<void(const ActionRequest& request, const ActionOutcome& outcome)>;
 
-    ActionQueue(boost::asio::io_context& loop, Limits limits, std::uint64_t& next_id, Dispatch dispatch, Cancel cancel,
-                Ended ended);
+    ActionQueue(boost::asio::io_context& loop, Limits limits, std::uint64_t& next_id,
+                Dispatch dispatch, Cancel cancel, Ended ended);
     ~ActionQueue();
 
     void push(ActionRequest request, ActionDone done);
@@ -65,7 +66,8 @@ private:
     using JobPtr = std::shared_ptr<Job>;
     void pump();
     void finish(const JobPtr& job, ActionOutcome outcome);
-    void arm(const JobPtr& job, std::chrono::steady_clock::time_point when, std::function<void()> what);
+    void arm(const JobPtr& job, std::chrono::steady_clock::time_point when,
+             std::function<void()> what);
     void remember(const std::string& unique_id, const ActionOutcome& outcome);
 
     boost::asio::io_context& loop_;

@@ -24,12 +24,15 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto k_log_poll = 200ms;   // how often a waiting request for log records looks again
+constexpr auto k_log_poll = 200ms;  // how often a waiting request for log records looks again
 constexpr auto k_log_wait_most = 30s;
 constexpr std::size_t k_log_waiters = 32;
 
 HttpResponse json_response(unsigned status, const json::value& body) {
-    return {status, "application/json; charset=utf-8", {{"Cache-Control", "no-store"}}, json::serialize(body) + "\n"};
+    return {status,
+            "application/json; charset=utf-8",
+            {{"Cache-Control", "no-store"}},
+            json::serialize(body) + "\n"};
 }
 
 HttpResponse error_response(unsigned status, std::string_view code, std::string_view message) {
@@ -46,8 +49,10 @@ std::uint64_t number_or(const std::string& text, std::uint64_t otherwise) {
 HttpHandler only(HttpMethod method, std::string_view allowed, HttpHandler handler) {
     return [=](HttpExchangePtr exchange) {
         const HttpMethod got = exchange->request().method;
-        if (got == method || (method == HttpMethod::get && got == HttpMethod::head)) return handler(std::move(exchange));
-        HttpResponse refused = error_response(405, "http.method", "this address takes " + std::string(allowed) + " only");
+        if (got == method || (method == HttpMethod::get && got == HttpMethod::head))
+            return handler(std::move(exchange));
+        HttpResponse refused = error_response(
+            405, "http.method", "this address takes " + std::string(allowed) + " only");
         refused.headers.emplace_back("Allow", allowed);
         exchange->respond(std::move(refused));
     };
@@ -58,7 +63,8 @@ std::optional<json::object> body_object(const HttpExchangePtr& exchange) {
     const HttpRequest& request = exchange->request();
     const std::string_view type = request.header("Content-Type");
     if (!equal_ignoring_case(type.substr(0, type.find(';')), "application/json")) {
-        exchange->respond(error_response(415, "http.content_type", "send the body as application/json"));
+        exchange->respond(
+            error_response(415, "http.content_type", "send the body as application/json"));
         return std::nullopt;
     }
     json::parse_options options;
@@ -66,8 +72,9 @@ std::optional<json::object> body_object(const HttpExchangePtr& exchange) {
     boost::system::error_code error;
     json::value value = json::parse(request.body, error, {}, options);
     if (error || !value.is_object()) {
-        exchange->respond(error_response(400, "http.body", error ? "the body is not JSON: " + error.message()
-                                                                 : "the body is not a JSON object"));
+        exchange->respond(error_response(
+            400, "http.body",
+            error ? "the body is not JSON: " + error.message() : "the body is not a JSON object"));
         return std::nullopt;
     }
     return std::move(value.get_object());
@@ -81,9 +88,12 @@ std::string text_of(const json::object& object, std::string_view member) {
 unsigned status_of(const ActionOutcome& outcome) {
     switch (outcome.status) {
         case ActionOutcome::Status::success:
-        case ActionOutcome::Status::duplicate: return 200;
-        case ActionOutcome::Status::disconnected: return 404;
-        case ActionOutcome::Status::error: break;
+        case ActionOutcome::Status::duplicate:
+            return 200;
+        case ActionOutcome::Status::disconnected:
+            return 404;
+        case ActionOutcome::Status::error:
+            break;
     }
     if (outcome.code == "action.queue_full") return 429;
     return outcome.code.ends_with(".INVALID") || outcome.code.ends_with(".UNSUPPORTED") ? 400 : 503;
@@ -99,7 +109,8 @@ struct Api::State {
 
     json::object status() const;
     void answer_logs(const HttpExchangePtr& exchange, std::chrono::steady_clock::time_point until,
-                     const std::shared_ptr<boost::asio::steady_timer>& timer, const std::shared_ptr<State>& self);
+                     const std::shared_ptr<boost::asio::steady_timer>& timer,
+                     const std::shared_ptr<State>& self);
 };
 
 json::object Api::State::status() const {
@@ -127,7 +138,8 @@ json::object Api::State::status() const {
         running += plugin.state == "running";
         if (plugin.state == "put_aside") {
             put_aside.emplace_back(plugin.name);
-            problems.emplace_back("the plug-in " + plugin.name + " was put aside: " + plugin.reason);
+            problems.emplace_back("the plug-in " + plugin.name +
+                                  " was put aside: " + plugin.reason);
         } else if (plugin.state == "refused") {
             refused.emplace_back(plugin.path);
         }
@@ -138,29 +150,41 @@ json::object Api::State::status() const {
     return {{"version", context.version},
             {"identifier", context.identifier},
             {"hostname", context.hostname},
-            {"started_at", std::chrono::duration<double>(context.started_at.time_since_epoch()).count()},
-            {"uptime_s",
-             std::chrono::duration<double>(std::chrono::steady_clock::now() - context.started_at_steady).count()},
+            {"started_at",
+             std::chrono::duration<double>(context.started_at.time_since_epoch()).count()},
+            {"uptime_s", std::chrono::duration<double>(std::chrono::steady_clock::now() -
+                                                       context.started_at_steady)
+                             .count()},
             {"http", {{"ports", std::move(ports)}}},
             {"devices",
-             {{"ready", ready}, {"total", devices.size()}, {"unsupported", unsupported}, {"not_ready", not_ready}}},
+             {{"ready", ready},
+              {"total", devices.size()},
+              {"unsupported", unsupported},
+              {"not_ready", not_ready}}},
             {"plugins",
-             {{"running", running}, {"total", plugins.size()}, {"put_aside", put_aside}, {"refused", refused}}},
+             {{"running", running},
+              {"total", plugins.size()},
+              {"put_aside", put_aside},
+              {"refused", refused}}},
             {"state", degraded ? "degraded" : "ok"},
             {"problems", std::move(problems)}};
 }
 
-void Api::State::answer_logs(const HttpExchangePtr& exchange, std::chrono::steady_clock::time_point until,
+void Api::State::answer_logs(const HttpExchangePtr& exchange,
+                             std::chrono::steady_clock::time_point until,
                              const std::shared_ptr<boost::asio::steady_timer>& timer,
                              const std::shared_ptr<State>& self) {
     const std::string& query = exchange->request().query;
     const std::uint64_t after = number_or(query_value(query, "after"), 0);
-    const std::size_t limit = std::min<std::size_t>(number_or(query_value(query, "limit"), 1000), 5000);
+    const std::size_t limit =
+        std::min<std::size_t>(number_or(query_value(query, "limit"), 1000), 5000);
     const std::string component = query_value(query, "component");
     LogLevel level = LogLevel::debug;
-    if (const std::string wanted = query_value(query, "level"); !wanted.empty() && !parse_log_level(wanted, level))
+    if (const std::string wanted = query_value(query, "level");
+        !wanted.empty() && !parse_log_level(wanted, level))
         return exchange->respond(
-            error_response(400, "logs.level", "\"" + wanted + "\" is no level: give error, warning, info or debug"));
+            error_response(400, "logs.level",
+                           "\"" + wanted + "\" is no level: give error, warning, info or debug"));
 
     auto records = recent_logs(after);
     const std::uint64_t last_seq = records.empty() ? after : records.back().seq;
@@ -174,7 +198,8 @@ void Api::State::answer_logs(const HttpExchangePtr& exchange, std::chrono::stead
         });
         return;
     }
-    if (records.size() > limit) records.erase(records.begin(), records.end() - static_cast<std::ptrdiff_t>(limit));
+    if (records.size() > limit)
+        records.erase(records.begin(), records.end() - static_cast<std::ptrdiff_t>(limit));
     json::array out;
     for (const LogRecord& record : records) out.push_back(to_json(record));
     exchange->respond(json_response(200, {{"records", std::move(out)}, {"last_seq", last_seq}}));
@@ -199,11 +224,15 @@ void Api::install(HttpRouter& router) {
     get("/readyz", [state](const HttpExchangePtr& exchange) {
         const bool ready = state->context.registry.all_interfaces_settled();
         exchange->respond(json_response(
-            ready ? 200 : 503, json::object{{"status", ready ? "ready" : "starting"},
-                                            {"message", ready ? "" : "the interfaces are still looking for devices"}}));
+            ready ? 200 : 503,
+            json::object{
+                {"status", ready ? "ready" : "starting"},
+                {"message", ready ? "" : "the interfaces are still looking for devices"}}));
     });
     get("/metrics", [state](const HttpExchangePtr& exchange) {
-        exchange->respond({200, "application/openmetrics-text; version=1.0.0; charset=utf-8", {},
+        exchange->respond({200,
+                           "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                           {},
                            state->metrics.text(state->context)});
     });
     get("/api/v1/status", [state](const HttpExchangePtr& exchange) {
@@ -211,12 +240,14 @@ void Api::install(HttpRouter& router) {
     });
     get("/api/v1/devices", [state](const HttpExchangePtr& exchange) {
         json::array devices;
-        for (const DeviceInfo& device : state->context.registry.list()) devices.push_back(to_json(device));
+        for (const DeviceInfo& device : state->context.registry.list())
+            devices.push_back(to_json(device));
         exchange->respond(json_response(200, {{"devices", std::move(devices)}}));
     });
     get("/api/v1/plugins", [state](const HttpExchangePtr& exchange) {
         json::array plugins;
-        for (const PluginInfo& plugin : state->context.registry.plugins()) plugins.push_back(to_json(plugin));
+        for (const PluginInfo& plugin : state->context.registry.plugins())
+            plugins.push_back(to_json(plugin));
         exchange->respond(json_response(200, {{"plugins", std::move(plugins)}}));
     });
     get("/api/v1/events", [state](const HttpExchangePtr& exchange) {
@@ -224,15 +255,17 @@ void Api::install(HttpRouter& router) {
     });
     get("/api/v1/logs", [state](const HttpExchangePtr& exchange) {
         const auto wait = std::min<std::chrono::steady_clock::duration>(
-            std::chrono::seconds{std::min<std::uint64_t>(number_or(query_value(exchange->request().query, "wait"), 0), 60)},
+            std::chrono::seconds{std::min<std::uint64_t>(
+                number_or(query_value(exchange->request().query, "wait"), 0), 60)},
             k_log_wait_most);
         std::shared_ptr<boost::asio::steady_timer> timer;
         if (wait > 0s && state->log_waiters < k_log_waiters) {
             ++state->log_waiters;
-            timer.reset(new boost::asio::steady_timer(state->context.loop), [state](boost::asio::steady_timer* t) {
-                --state->log_waiters;
-                delete t;
-            });
+            timer.reset(new boost::asio::steady_timer(state->context.loop),
+                        [state](boost::asio::steady_timer* t) {
+                            --state->log_waiters;
+                            delete t;
+                        });
             exchange->on_gone([weak = std::weak_ptr(timer)] {
                 if (const auto waiting = weak.lock()) waiting->cancel();
             });
@@ -248,10 +281,12 @@ void Api::install(HttpRouter& router) {
         request.unique_id = text_of(*body, "unique_id");
         request.session = text_of(*body, "session");
         if (request.device.empty())
-            return exchange->respond(error_response(400, "action.device", "say which \"device\" is meant: its identifier"));
+            return exchange->respond(error_response(
+                400, "action.device", "say which \"device\" is meant: its identifier"));
         if (const auto* data = body->if_contains("data")) {
             if (!data->is_object())
-                return exchange->respond(error_response(400, "action.data", "\"data\" is not a JSON object"));
+                return exchange->respond(
+                    error_response(400, "action.data", "\"data\" is not a JSON object"));
             request.data = data->get_object();
         }
         state->context.registry.act(std::move(request), [exchange](const ActionOutcome& outcome) {
@@ -259,17 +294,21 @@ void Api::install(HttpRouter& router) {
         });
     });
     // Simulated devices are set by name: a request to the interface that makes them.
-    router.add_prefix("/api/v1/simulator/", only(HttpMethod::post, "POST", [state](const HttpExchangePtr& exchange) {
-        auto body = body_object(exchange);
-        if (!body) return;
-        (*body)["name"] = exchange->request().path.substr(std::string_view("/api/v1/simulator/").size());
-        state->context.registry.act_on_interface(
-            "simulator", "set", std::move(*body), [exchange](const ActionOutcome& outcome) {
-                exchange->respond(outcome.status == ActionOutcome::Status::success
-                                      ? json_response(200, outcome.result)
-                                      : error_response(status_of(outcome), outcome.code, outcome.message));
-            });
-    }));
+    router.add_prefix(
+        "/api/v1/simulator/",
+        only(HttpMethod::post, "POST", [state](const HttpExchangePtr& exchange) {
+            auto body = body_object(exchange);
+            if (!body) return;
+            (*body)["name"] =
+                exchange->request().path.substr(std::string_view("/api/v1/simulator/").size());
+            state->context.registry.act_on_interface(
+                "simulator", "set", std::move(*body), [exchange](const ActionOutcome& outcome) {
+                    exchange->respond(
+                        outcome.status == ActionOutcome::Status::success
+                            ? json_response(200, outcome.result)
+                            : error_response(status_of(outcome), outcome.code, outcome.message));
+                });
+        }));
 }
 
 }  // namespace backplane::core

@@ -44,7 +44,9 @@ public:
         if (cursor + 1 < events_.oldest_seq())
             first += "event: gap\ndata: {\"after\":" + std::to_string(cursor) +
                      ",\"oldest\":" + std::to_string(events_.oldest_seq()) + "}\n\n";
-        const auto wanted = [this](const Event& event) { return device_.empty() || event.device_identifier == device_; };
+        const auto wanted = [this](const Event& event) {
+            return device_.empty() || event.device_identifier == device_;
+        };
         while (const EventPtr event = events_.first_after(cursor, wanted)) {
             first += piece(*event);
             cursor = event->seq;
@@ -61,7 +63,8 @@ public:
 private:
     static std::string piece(const Event& event) {
         const boost::json::object json = to_json(event);
-        return "id: " + std::to_string(event.seq) + "\nevent: " + std::string(json.at("kind").as_string()) +
+        return "id: " + std::to_string(event.seq) +
+               "\nevent: " + std::string(json.at("kind").as_string()) +
                "\ndata: " + boost::json::serialize(json) + "\n\n";
     }
     void beat() {
@@ -90,7 +93,8 @@ private:
 
 }  // namespace
 
-void serve_event_stream(boost::asio::io_context& loop, EventRing& events, const HttpExchangePtr& exchange) {
+void serve_event_stream(boost::asio::io_context& loop, EventRing& events,
+                        const HttpExchangePtr& exchange) {
     std::make_shared<Stream>(loop, events, exchange)->begin();
 }
 

@@ -13,6 +13,7 @@ namespace backplane::core {
 
 /// Everything after `Last-Event-ID` (or the query's `after`) that is still in the ring, then what comes. `device=` keeps
 /// one device's events. A client that lags more than its backlog is cut off and comes back with its Last-Event-ID.
-void serve_event_stream(boost::asio::io_context& loop, EventRing& events, const HttpExchangePtr& exchange);
+void serve_event_stream(boost::asio::io_context& loop, EventRing& events,
+                        const HttpExchangePtr& exchange);
 
 }  // namespace backplane::core

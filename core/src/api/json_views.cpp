@@ -12,10 +12,14 @@ double unix_time(std::chrono::system_clock::time_point time) {
 
 std::string_view to_string(Event::Kind kind) noexcept {
     switch (kind) {
-        case Event::Kind::device_event: return "device_event";
-        case Event::Kind::action_result: return "action_result";
-        case Event::Kind::device_state: return "device_state";
-        case Event::Kind::box: return "box";
+        case Event::Kind::device_event:
+            return "device_event";
+        case Event::Kind::action_result:
+            return "action_result";
+        case Event::Kind::device_state:
+            return "device_state";
+        case Event::Kind::box:
+            return "box";
     }
     return "box";
 }
@@ -48,12 +52,14 @@ boost::json::object to_json(const DeviceInfo& device) {
 }
 
 boost::json::object to_json(const PluginInfo& plugin) {
-    return {{"name", plugin.name},           {"id", plugin.id},         {"title", plugin.title},
-            {"kind", plugin.kind},           {"version", plugin.version}, {"vendor", plugin.vendor},
-            {"path", plugin.path},           {"abi", plugin.abi},       {"state", plugin.state},
-            {"reason", plugin.reason},       {"pid", plugin.pid},       {"instances", plugin.instances},
-            {"starts", plugin.starts},       {"crashes", plugin.crashes}, {"events", plugin.events},
-            {"slow_calls", plugin.slow_calls}};
+    return {{"name", plugin.name},       {"id", plugin.id},
+            {"title", plugin.title},     {"kind", plugin.kind},
+            {"version", plugin.version}, {"vendor", plugin.vendor},
+            {"path", plugin.path},       {"abi", plugin.abi},
+            {"state", plugin.state},     {"reason", plugin.reason},
+            {"pid", plugin.pid},         {"instances", plugin.instances},
+            {"starts", plugin.starts},   {"crashes", plugin.crashes},
+            {"events", plugin.events},   {"slow_calls", plugin.slow_calls}};
 }
 
 boost::json::object to_json(const Event& event) {
@@ -65,20 +71,21 @@ boost::json::object to_json(const Event& event) {
                             {"name", event.name},
                             {"data", event.data}};
     if (event.kind == Event::Kind::action_result)
-        out["action"] = {{"name", event.action_name},
-                         {"session", event.action_session},
-                         {"unique_id", event.action_unique_id},
-                         {"status", event.action_status},
-                         {"result", event.action_result},
-                         {"message", event.action_message}};
+        out["action"] = {{"name", event.action_name},           {"session", event.action_session},
+                         {"unique_id", event.action_unique_id}, {"status", event.action_status},
+                         {"result", event.action_result},       {"message", event.action_message}};
     return out;
 }
 
 boost::json::object to_json(const LogRecord& record) {
     boost::json::object fields;
     for (const auto& [key, value] : record.fields) fields[key] = value;
-    return {{"seq", record.seq},          {"time", unix_time(record.time)}, {"level", to_string(record.level)},
-            {"component", record.component}, {"event", record.event},       {"fields", std::move(fields)},
+    return {{"seq", record.seq},
+            {"time", unix_time(record.time)},
+            {"level", to_string(record.level)},
+            {"component", record.component},
+            {"event", record.event},
+            {"fields", std::move(fields)},
             {"text", record.text()}};
 }
 

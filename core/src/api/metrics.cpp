@@ -14,10 +14,17 @@ public:
     void family(std::string_view name, std::string_view type, std::string_view help) {
         name_ = name;
         suffix_ = type == "counter" ? "_total" : type == "info" ? "_info" : "";
-        text_.append("# TYPE ").append(name).append(" ").append(type).append("\n# HELP ").append(name).append(" ");
+        text_.append("# TYPE ")
+            .append(name)
+            .append(" ")
+            .append(type)
+            .append("\n# HELP ")
+            .append(name)
+            .append(" ");
         text_.append(help).append("\n");
     }
-    void sample(std::initializer_list<std::pair<std::string_view, std::string_view>> labels, const std::string& value) {
+    void sample(std::initializer_list<std::pair<std::string_view, std::string_view>> labels,
+                const std::string& value) {
         text_.append(name_).append(suffix_);
         char open = '{';
         for (const auto& [label, content] : labels) {
@@ -66,7 +73,8 @@ std::string Metrics::text(const ApiContext& context) const {
     out.sample({{"version", context.version}}, "1");
     out.family("backplane_uptime_seconds", "gauge", "Seconds since the box started");
     out.sample(number(
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - context.started_at_steady).count()));
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - context.started_at_steady)
+            .count()));
 
     out.family("backplane_device_up", "gauge", "1 when the device is ready");
     const auto devices = context.registry.list();
@@ -74,7 +82,8 @@ std::string Metrics::text(const ApiContext& context) const {
         out.sample({{"id", device.identifier}, {"class", device.type}, {"driver", device.driver}},
                    device.state == DeviceState::ready ? "1" : "0");
     out.family("backplane_events", "counter", "Events of devices, by class");
-    for (const auto& [type, count] : events_by_type_) out.sample({{"class", type}}, std::to_string(count));
+    for (const auto& [type, count] : events_by_type_)
+        out.sample({{"class", type}}, std::to_string(count));
     out.family("backplane_actions", "counter", "Actions that have ended, by class and result");
     for (const auto& [key, count] : actions_)
         out.sample({{"class", key.first}, {"result", key.second}}, std::to_string(count));
@@ -84,25 +93,33 @@ std::string Metrics::text(const ApiContext& context) const {
     const auto plugins = context.registry.plugins();
     out.family("backplane_plugin_up", "gauge", "1 while the plug-in's process runs");
     for (const PluginInfo& plugin : plugins)
-        out.sample({{"plugin", plugin.name}, {"version", plugin.version}}, plugin.state == "running" ? "1" : "0");
+        out.sample({{"plugin", plugin.name}, {"version", plugin.version}},
+                   plugin.state == "running" ? "1" : "0");
     out.family("backplane_plugin_starts", "counter", "Starts of the plug-in's process");
-    for (const PluginInfo& plugin : plugins) out.sample({{"plugin", plugin.name}}, std::to_string(plugin.starts));
-    out.family("backplane_plugin_crashes", "counter", "Ends of the plug-in's process that nobody asked for");
-    for (const PluginInfo& plugin : plugins) out.sample({{"plugin", plugin.name}}, std::to_string(plugin.crashes));
+    for (const PluginInfo& plugin : plugins)
+        out.sample({{"plugin", plugin.name}}, std::to_string(plugin.starts));
+    out.family("backplane_plugin_crashes", "counter",
+               "Ends of the plug-in's process that nobody asked for");
+    for (const PluginInfo& plugin : plugins)
+        out.sample({{"plugin", plugin.name}}, std::to_string(plugin.crashes));
     out.family("backplane_plugin_put_aside", "gauge", "1 when the plug-in is not started any more");
     for (const PluginInfo& plugin : plugins)
         out.sample({{"plugin", plugin.name}}, plugin.state == "put_aside" ? "1" : "0");
-    out.family("backplane_plugin_slow_calls", "counter", "Calls into the plug-in that took longer than 50 ms");
-    for (const PluginInfo& plugin : plugins) out.sample({{"plugin", plugin.name}}, std::to_string(plugin.slow_calls));
+    out.family("backplane_plugin_slow_calls", "counter",
+               "Calls into the plug-in that took longer than 50 ms");
+    for (const PluginInfo& plugin : plugins)
+        out.sample({{"plugin", plugin.name}}, std::to_string(plugin.slow_calls));
 
     const HttpStatistics http = context.http_statistics();
     out.family("backplane_http_requests", "counter", "HTTP requests received");
     out.sample(std::to_string(http.requests));
     out.family("backplane_http_connections", "gauge", "Open HTTP connections");
     out.sample(std::to_string(http.open));
-    out.family("backplane_http_waiting", "gauge", "HTTP requests that wait for their answer, long polls among them");
+    out.family("backplane_http_waiting", "gauge",
+               "HTTP requests that wait for their answer, long polls among them");
     out.sample(std::to_string(http.waiting_exchanges));
-    out.family("backplane_http_refused", "counter", "HTTP connections and requests refused, by reason");
+    out.family("backplane_http_refused", "counter",
+               "HTTP connections and requests refused, by reason");
     out.sample({{"reason", "connections"}}, std::to_string(http.refused_total));
     out.sample({{"reason", "connections_per_address"}}, std::to_string(http.refused_per_address));
     out.sample({{"reason", "timeout"}}, std::to_string(http.timeouts));

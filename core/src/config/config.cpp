@@ -470,8 +470,10 @@ Config read_config(const ConfigNode& top) {
               [&](const ConfigNode& n, const std::string& p) {
                   config.plugins.isolation = choice_value(n, p, {"process"});
               }},
-             {"crashes", [&](const ConfigNode& n,
-                             const std::string& p) { config.plugins.crashes = number_value(n, p, 1, 100); }},
+             {"crashes",
+              [&](const ConfigNode& n, const std::string& p) {
+                  config.plugins.crashes = number_value(n, p, 1, 100);
+              }},
              {"window_s",
               [&](const ConfigNode& n, const std::string& p) {
                   config.plugins.window = std::chrono::seconds{number_value(n, p, 1, 86'400)};

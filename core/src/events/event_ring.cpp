@@ -23,7 +23,8 @@ constexpr double k_time_step = 1e-6;
 /// All that others can make large: an action's data comes from a browser, an event's from a plug-in.
 std::size_t content_bytes(const Event& event) noexcept {
     return (event.payload ? event.payload->size() : 0) + approximate_bytes(event.data) +
-           approximate_bytes(event.action_data) + approximate_bytes(event.action_result) + event.action_message.size();
+           approximate_bytes(event.action_data) + approximate_bytes(event.action_result) +
+           event.action_message.size();
 }
 
 }  // namespace
@@ -40,12 +41,14 @@ std::size_t approximate_bytes(const boost::json::value& value) noexcept {
 
 std::size_t approximate_bytes(const boost::json::object& object) noexcept {
     std::size_t bytes = 0;
-    for (const auto& member : object) bytes += member.key().size() + sizeof(void*) + approximate_bytes(member.value());
+    for (const auto& member : object)
+        bytes += member.key().size() + sizeof(void*) + approximate_bytes(member.value());
     return bytes;
 }
 
 EventRing::EventRing()
-    : EventRing(Limits{}, [] { return std::chrono::steady_clock::now(); }, wall_clock_seconds) {}
+    : EventRing(
+          Limits{}, [] { return std::chrono::steady_clock::now(); }, wall_clock_seconds) {}
 
 EventRing::EventRing(Limits limits, SteadyNow steady_now, WallNow wall_now)
     : limits_(limits), steady_now_(std::move(steady_now)), wall_now_(std::move(wall_now)) {}
@@ -61,7 +64,8 @@ EventPtr EventRing::publish(Event event) {
     trim();
 
     undelivered_.push_back(stored);
-    if (delivering_) return stored;  // published by a listener: delivered once the current event has reached everybody
+    if (delivering_)
+        return stored;  // published by a listener: delivered once the current event has reached everybody
     delivering_ = true;
     while (!undelivered_.empty()) {
         const EventPtr next = std::move(undelivered_.front());
@@ -78,7 +82,8 @@ void EventRing::deliver(const EventPtr& event) {
     const std::size_t count = listeners_.size();
     auto listener = listeners_.begin();
     for (std::size_t i = 0; i < count; ++i, ++listener) {
-        const std::shared_ptr<Listener> current = *listener;  // keeps it alive when it unsubscribes itself
+        const std::shared_ptr<Listener> current =
+            *listener;  // keeps it alive when it unsubscribes itself
         if (current->alive) current->call(event);
     }
 }
@@ -102,26 +107,30 @@ Subscription EventRing::subscribe(std::function<void(const EventPtr&)> listener)
     }};
 }
 
-EventPtr EventRing::first_after(EventSeq after, const std::function<bool(const Event&)>& wanted) const {
+EventPtr EventRing::first_after(EventSeq after,
+                                const std::function<bool(const Event&)>& wanted) const {
     if (events_.empty()) return nullptr;
     const EventSeq first = events_.front()->seq;
     // Numbers have no gaps, so the place of an event follows from its number.
-    for (std::size_t i = after < first ? 0 : static_cast<std::size_t>(after - first + 1); i < events_.size(); ++i)
+    for (std::size_t i = after < first ? 0 : static_cast<std::size_t>(after - first + 1);
+         i < events_.size(); ++i)
         if (wanted(*events_[i])) return events_[i];
     return nullptr;
 }
 
 EventSeq EventRing::seq_at_time(double time) const {
-    const auto later = std::upper_bound(events_.begin(), events_.end(), time,
-                                        [](double t, const EventPtr& event) { return t < event->time; });
+    const auto later =
+        std::upper_bound(events_.begin(), events_.end(), time,
+                         [](double t, const EventPtr& event) { return t < event->time; });
     if (later == events_.begin()) return events_.empty() ? 0 : events_.front()->seq - 1;
     return (*std::prev(later))->seq;
 }
 
 EventSeq EventRing::seq_older_than(std::chrono::steady_clock::duration age) const {
     const auto limit = steady_now_() - age;
-    const auto younger = std::upper_bound(events_.begin(), events_.end(), limit,
-                                          [](auto t, const EventPtr& event) { return t < event->at; });
+    const auto younger =
+        std::upper_bound(events_.begin(), events_.end(), limit,
+                         [](auto t, const EventPtr& event) { return t < event->at; });
     if (younger == events_.begin()) return events_.empty() ? last_seq_ : events_.front()->seq - 1;
     return (*std::prev(younger))->seq;
 }

@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t k_text_limit = 512;
 
 bool printable(std::string_view text) {
-    return std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+    return std::none_of(text.begin(), text.end(),
+                        [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
 /// Reads text members one after the other and keeps the first thing that is wrong.
@@ -28,7 +29,9 @@ public:
         }
         if (!value->is_string()) return complain(member, "is not a text"), std::string();
         std::string out{value->get_string()};
-        if (out.size() > most) return complain(member, "is longer than " + std::to_string(most) + " bytes"), std::string();
+        if (out.size() > most)
+            return complain(member, "is longer than " + std::to_string(most) + " bytes"),
+                   std::string();
         if (!printable(out)) return complain(member, "contains control characters"), std::string();
         if (required && out.empty()) complain(member, "is empty");
         return out;
@@ -55,7 +58,8 @@ OpenSpec parse_open(Reader& outer, const boost::json::value* value) {
     } else if (kind == "device_node") {
         open.kind = OpenSpec::Kind::device_node;
         open.path = reader.text("path", true, 4096);
-        if (!open.path.empty() && open.path.front() != '/') reader.complain("path", "is not absolute");
+        if (!open.path.empty() && open.path.front() != '/')
+            reader.complain("path", "is not absolute");
     } else if (kind == "tcp") {
         open.kind = OpenSpec::Kind::tcp;
         open.host = reader.text("host", true, 255);
@@ -101,12 +105,14 @@ Result<Descriptor> parse_descriptor(boost::json::object raw) {
         } else {
             for (const auto& [name, value] : properties->get_object())
                 if (value.is_object() || value.is_array())
-                    reader.complain("properties", "has a member \"" + std::string(name) + "\" that is not a plain value");
+                    reader.complain("properties", "has a member \"" + std::string(name) +
+                                                      "\" that is not a plain value");
             d.properties = properties->get_object();
         }
     }
     d.open = parse_open(reader, raw.if_contains("open"));
-    if (!reader.problem().empty()) return failure("descriptor.invalid", "the descriptor's " + reader.problem());
+    if (!reader.problem().empty())
+        return failure("descriptor.invalid", "the descriptor's " + reader.problem());
     d.raw = std::move(raw);
     return d;
 }

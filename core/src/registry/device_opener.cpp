@@ -22,12 +22,17 @@ namespace {
 std::string hint(int error) {
     switch (error) {
         case EACCES:
-        case EPERM: return ": the service's user may not open it: add the user to the group that owns the device";
-        case EBUSY: return ": another program has opened it for itself: close that program";
+        case EPERM:
+            return ": the service's user may not open it: add the user to the group that owns the "
+                   "device";
+        case EBUSY:
+            return ": another program has opened it for itself: close that program";
         case ENOENT:
         case ENXIO:
-        case ENODEV: return ": it is not there (any more): check the cable";
-        default: return "";
+        case ENODEV:
+            return ": it is not there (any more): check the cable";
+        default:
+            return "";
     }
 }
 
@@ -35,7 +40,8 @@ Result<Fd> open_node(const std::string& path) {
     Fd fd{::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)};
     if (!fd) {
         const int error = errno;
-        return failure("device.open", "cannot open " + path + ": " + std::strerror(error) + hint(error));
+        return failure("device.open",
+                       "cannot open " + path + ": " + std::strerror(error) + hint(error));
     }
     struct stat info {};
     if (::fstat(fd.get(), &info) != 0 || !S_ISCHR(info.st_mode))
@@ -74,7 +80,8 @@ DeviceOpener::~DeviceOpener() {
     }
 }
 
-void DeviceOpener::open(const OpenSpec& spec, const Fd& handed_over, std::chrono::milliseconds limit, Done done) {
+void DeviceOpener::open(const OpenSpec& spec, const Fd& handed_over,
+                        std::chrono::milliseconds limit, Done done) {
     auto later = [this, done](Result<Fd> result) mutable {
         auto shared = std::make_shared<Result<Fd>>(std::move(result));
         asio::post(loop_, [alive = alive_, shared, done = std::move(done)] {
@@ -82,14 +89,19 @@ void DeviceOpener::open(const OpenSpec& spec, const Fd& handed_over, std::chrono
         });
     };
     switch (spec.kind) {
-        case OpenSpec::Kind::none: return later(Fd{});
-        case OpenSpec::Kind::device_node: return later(open_node(spec.path));
+        case OpenSpec::Kind::none:
+            return later(Fd{});
+        case OpenSpec::Kind::device_node:
+            return later(open_node(spec.path));
         case OpenSpec::Kind::fd: {
             Fd copy = handed_over.duplicate();
-            if (!copy) return later(failure("device.open", "the interface has handed over no open descriptor"));
+            if (!copy)
+                return later(
+                    failure("device.open", "the interface has handed over no open descriptor"));
             return later(std::move(copy));
         }
-        case OpenSpec::Kind::tcp: break;
+        case OpenSpec::Kind::tcp:
+            break;
     }
     auto state = std::make_shared<Connecting>(loop_);
     connecting_ = state;
@@ -100,31 +112,36 @@ void DeviceOpener::open(const OpenSpec& spec, const Fd& handed_over, std::chrono
         if (ec) return;
         boost::system::error_code ignored;
         state->socket.close(ignored);
-        state->finish(failure("device.open", state->target + " did not accept a connection in time: is it switched on "
-                                                             "and in this network?"));
+        state->finish(
+            failure("device.open", state->target +
+                                       " did not accept a connection in time: is it switched on "
+                                       "and in this network?"));
     });
     state->resolver.async_resolve(
         spec.host, std::to_string(spec.port),
-        [state](const boost::system::error_code& ec, const asio::ip::tcp::resolver::results_type& found) {
+        [state](const boost::system::error_code& ec,
+                const asio::ip::tcp::resolver::results_type& found) {
             if (!state->done) return;
             if (ec)
-                return state->finish(failure("device.open", "cannot find the address of " + state->target + ": " +
-                                                                ec.message()));
-            asio::async_connect(state->socket, found,
-                                [state](const boost::system::error_code& failed, const asio::ip::tcp::endpoint&) {
-                                    if (!state->done) return;
-                                    if (failed)
-                                        return state->finish(failure("device.open", "cannot connect to " +
-                                                                                        state->target + ": " +
-                                                                                        failed.message()));
-                                    boost::system::error_code error;
-                                    Fd fd{state->socket.release(error)};
-                                    const int flags = fd ? ::fcntl(fd.get(), F_GETFL) : -1;
-                                    if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0)
-                                        return state->finish(
-                                            failure("device.open", "cannot hand over the connection to " + state->target));
-                                    state->finish(std::move(fd));
-                                });
+                return state->finish(
+                    failure("device.open",
+                            "cannot find the address of " + state->target + ": " + ec.message()));
+            asio::async_connect(
+                state->socket, found,
+                [state](const boost::system::error_code& failed, const asio::ip::tcp::endpoint&) {
+                    if (!state->done) return;
+                    if (failed)
+                        return state->finish(failure(
+                            "device.open",
+                            "cannot connect to " + state->target + ": " + failed.message()));
+                    boost::system::error_code error;
+                    Fd fd{state->socket.release(error)};
+                    const int flags = fd ? ::fcntl(fd.get(), F_GETFL) : -1;
+                    if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0)
+                        return state->finish(failure(
+                            "device.open", "cannot hand over the connection to " + state->target));
+                    state->finish(std::move(fd));
+                });
         });
 }
 

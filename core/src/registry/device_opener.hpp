@@ -28,7 +28,8 @@ public:
 
     /// `handed_over` is the interface's descriptor for kind fd (a duplicate of it is given out). `done` is called later,
     /// never from inside open(). An empty Fd is a success for kind none.
-    void open(const OpenSpec& spec, const Fd& handed_over, std::chrono::milliseconds limit, Done done);
+    void open(const OpenSpec& spec, const Fd& handed_over, std::chrono::milliseconds limit,
+              Done done);
 
 private:
     struct Connecting;

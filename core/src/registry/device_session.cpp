@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::string_view k_component = "registry";
 
-std::string text_member(const boost::json::object& object, std::string_view member, std::size_t most = 512) {
+std::string text_member(const boost::json::object& object, std::string_view member,
+                        std::size_t most = 512) {
     const auto* value = object.if_contains(member);
     if (!value || !value->is_string()) return {};
     return std::string(value->get_string()).substr(0, most);
@@ -29,14 +30,20 @@ ActionOutcome outcome(ActionOutcome::Status status, std::string code, std::strin
 
 }  // namespace
 
-DeviceSession::DeviceSession(boost::asio::io_context& loop, DeviceWorld& world, std::string interface,
-                             Descriptor descriptor, Fd handed_over, Times times)
-    : loop_(loop), world_(world), descriptor_(std::move(descriptor)), handed_over_(std::move(handed_over)),
-      times_(times), timer_(loop),
+DeviceSession::DeviceSession(boost::asio::io_context& loop, DeviceWorld& world,
+                             std::string interface, Descriptor descriptor, Fd handed_over,
+                             Times times)
+    : loop_(loop),
+      world_(world),
+      descriptor_(std::move(descriptor)),
+      handed_over_(std::move(handed_over)),
+      times_(times),
+      timer_(loop),
       actions_(
           loop, {}, world.action_ids(),
           [this](std::uint64_t id, const ActionRequest& request, std::chrono::milliseconds left) {
-              slot_->runner().begin({instance_, id, request.name, request.data, request.payload, left});
+              slot_->runner().begin(
+                  {instance_, id, request.name, request.data, request.payload, left});
           },
           [this](std::uint64_t id) {
               if (slot_ && instance_) slot_->runner().cancel(instance_, id);
@@ -72,8 +79,9 @@ void DeviceSession::search() {
     candidates_ = world_.candidates(*this);
     // Who served this very device last has the first turn; it still has to look at it.
     const std::string remembered = world_.remembered_driver(descriptor_.stable_id);
-    std::stable_partition(candidates_.begin(), candidates_.end(),
-                          [&](const Candidate& candidate) { return candidate.driver == remembered; });
+    std::stable_partition(candidates_.begin(), candidates_.end(), [&](const Candidate& candidate) {
+        return candidate.driver == remembered;
+    });
     turn_ = 0;
     last_refusal_.clear();
     try_candidate();
@@ -84,7 +92,8 @@ void DeviceSession::try_candidate() {
     for (; turn_ < candidates_.size(); ++turn_) {
         slot_ = world_.driver(candidates_[turn_].driver);
         if (slot_ && !slot_->put_aside()) break;
-        last_refusal_ = slot_ ? "the driver " + candidates_[turn_].driver + " is put aside: " + slot_->runner().status().reason
+        last_refusal_ = slot_ ? "the driver " + candidates_[turn_].driver +
+                                    " is put aside: " + slot_->runner().status().reason
                               : "the driver " + candidates_[turn_].driver + " is not installed";
         slot_ = nullptr;
     }
@@ -102,7 +111,8 @@ void DeviceSession::open_device() {
     if (fd_ || descriptor_.open.kind == OpenSpec::Kind::none) return start_instance();
     phase_ = Phase::opening;
     opener_ = std::make_unique<DeviceOpener>(loop_);
-    opener_->open(descriptor_.open, handed_over_, times_.open, [this](Result<Fd> result) { opened(std::move(result)); });
+    opener_->open(descriptor_.open, handed_over_, times_.open,
+                  [this](Result<Fd> result) { opened(std::move(result)); });
 }
 
 void DeviceSession::opened(Result<Fd> result) {
@@ -145,15 +155,18 @@ void DeviceSession::start_instance() {
 void DeviceSession::probed(InstanceId id, bool claimed, const std::string& reason) {
     if (id != instance_ || phase_ != Phase::probing) return;
     log_debug(k_component, "device.probed",
-              {{"device", info_.identifier}, {"driver", candidates_[turn_].driver},
-               {"claimed", claimed ? "yes" : "no"}, {"reason", reason}});
+              {{"device", info_.identifier},
+               {"driver", candidates_[turn_].driver},
+               {"claimed", claimed ? "yes" : "no"},
+               {"reason", reason}});
     if (!claimed) {
         slot_->unbind(std::exchange(instance_, 0));
         return give_up_candidate(reason);
     }
     claimed_ = true;
     phase_ = Phase::starting;
-    set_state(DeviceState::opening, reason.empty() ? "recognised by " + candidates_[turn_].driver : reason);
+    set_state(DeviceState::opening,
+              reason.empty() ? "recognised by " + candidates_[turn_].driver : reason);
     slot_->runner().start_probed(id);
 }
 
@@ -188,33 +201,39 @@ void DeviceSession::nobody_serves_it() {
     info_.driver_version.clear();
     const std::string remembered = world_.remembered_driver(descriptor_.stable_id);
     PluginSlot* known = remembered.empty() ? nullptr : world_.driver(remembered);
-    const bool expected = known && std::any_of(candidates_.begin(), candidates_.end(), [&](const Candidate& candidate) {
-                              return candidate.driver == remembered;
-                          });
+    const bool expected = known && std::any_of(candidates_.begin(), candidates_.end(),
+                                               [&](const Candidate& candidate) {
+                                                   return candidate.driver == remembered;
+                                               });
     if (expected) {
         // It was a scale yesterday and does not answer now: switched off, most likely. It stays in the list as what it is.
         info_.driver = remembered;
         info_.driver_version = known->note().version;
-        info_.type = known->note().device_types.empty() ? "device" : known->note().device_types.front();
-        set_state(DeviceState::unreachable, last_refusal_.empty() ? "it does not answer" : last_refusal_);
+        info_.type =
+            known->note().device_types.empty() ? "device" : known->note().device_types.front();
+        set_state(DeviceState::unreachable,
+                  last_refusal_.empty() ? "it does not answer" : last_refusal_);
         return wait_and(times_.known_probe, After::search);
     }
     info_.type = "unsupported";
-    ActionOutcome nobody = outcome(ActionOutcome::Status::error, "device.unsupported",
-                                   "no driver serves " + info_.identifier +
-                                       ": install one that does, or name one for it in the configuration");
+    ActionOutcome nobody =
+        outcome(ActionOutcome::Status::error, "device.unsupported",
+                "no driver serves " + info_.identifier +
+                    ": install one that does, or name one for it in the configuration");
     actions_.hold();
     actions_.end_all(nobody);
     if (candidates_.empty()) {
-        set_state(DeviceState::unsupported, descriptor_.no_probe
-                                                ? "this port is on the no-probe list: name a driver for it in the "
-                                                  "configuration if it has a device"
-                                                : "no installed driver is made for this kind of device");
+        set_state(DeviceState::unsupported,
+                  descriptor_.no_probe
+                      ? "this port is on the no-probe list: name a driver for it in the "
+                        "configuration if it has a device"
+                      : "no installed driver is made for this kind of device");
         phase_ = Phase::idle;
         return;
     }
     set_state(DeviceState::unsupported, "no driver recognised it; last: " + last_refusal_);
-    probe_delay_ = probe_delay_.count() ? std::min(probe_delay_ * 2, times_.probe_most) : times_.probe_first;
+    probe_delay_ =
+        probe_delay_.count() ? std::min(probe_delay_ * 2, times_.probe_most) : times_.probe_first;
     wait_and(probe_delay_, After::search);
 }
 
@@ -234,7 +253,8 @@ void DeviceSession::wait_and(std::chrono::milliseconds delay, After after) {
 
 std::chrono::milliseconds DeviceSession::next_delay(std::chrono::milliseconds most) {
     // A device that is ready and lost again and again is not opened ten times a second for ever.
-    if (ready_at_ && std::chrono::steady_clock::now() - *ready_at_ >= times_.proven) reopen_delay_ = {};
+    if (ready_at_ && std::chrono::steady_clock::now() - *ready_at_ >= times_.proven)
+        reopen_delay_ = {};
     ready_at_.reset();
     reopen_delay_ = reopen_delay_.count() ? std::min(reopen_delay_ * 2, most) : times_.reopen_first;
     return reopen_delay_;
@@ -247,7 +267,8 @@ void DeviceSession::leave_driver() {
 
 // ---- while a driver serves it ---------------------------------------------------------------------------------------
 
-void DeviceSession::reported(InstanceId id, RunnerListener::DeviceReport report, const std::string& reason) {
+void DeviceSession::reported(InstanceId id, RunnerListener::DeviceReport report,
+                             const std::string& reason) {
     if (id != instance_ || (phase_ != Phase::running && phase_ != Phase::starting)) return;
     switch (report) {
         case RunnerListener::DeviceReport::ready:
@@ -255,9 +276,11 @@ void DeviceSession::reported(InstanceId id, RunnerListener::DeviceReport report,
             if (info_.state != DeviceState::ready) ready_at_ = std::chrono::steady_clock::now();
             return set_state(DeviceState::ready, reason);
         case RunnerListener::DeviceReport::unreachable:
-            return set_state(DeviceState::unreachable, reason.empty() ? "it does not answer" : reason);
+            return set_state(DeviceState::unreachable,
+                             reason.empty() ? "it does not answer" : reason);
         case RunnerListener::DeviceReport::lost:
-            set_state(DeviceState::unreachable, reason.empty() ? "the connection to it broke" : reason);
+            set_state(DeviceState::unreachable,
+                      reason.empty() ? "the connection to it broke" : reason);
             return stop_instance(After::retry_same);
         case RunnerListener::DeviceReport::failed:
             last_refusal_ = reason;
@@ -288,7 +311,8 @@ void DeviceSession::emitted(InstanceId id, RunnerEvent event) {
     world_.device_event(*this, std::move(event));
 }
 
-void DeviceSession::action_ended(InstanceId id, std::uint64_t action, RunnerListener::ActionEnd end) {
+void DeviceSession::action_ended(InstanceId id, std::uint64_t action,
+                                 RunnerListener::ActionEnd end) {
     if (id != instance_) return;
     ActionOutcome result;
     result.status = end.success ? ActionOutcome::Status::success : ActionOutcome::Status::error;
@@ -326,15 +350,22 @@ void DeviceSession::instance_is_over() {
     instance_ = 0;
     actions_.interrupt("the device was closed while the action ran");
     switch (phase_) {
-        case Phase::closing: return finish_close();
-        case Phase::stopping: break;
-        default: return;
+        case Phase::closing:
+            return finish_close();
+        case Phase::stopping:
+            break;
+        default:
+            return;
     }
     fd_.reset();
     switch (after_) {
-        case After::retry_same: return wait_and(next_delay(times_.reopen_most), After::retry_same);
-        case After::search: leave_driver(); return search();
-        case After::next_candidate: return give_up_candidate(last_refusal_);
+        case After::retry_same:
+            return wait_and(next_delay(times_.reopen_most), After::retry_same);
+        case After::search:
+            leave_driver();
+            return search();
+        case After::next_candidate:
+            return give_up_candidate(last_refusal_);
     }
 }
 
@@ -344,19 +375,24 @@ void DeviceSession::plugin_down(const std::string& reason, bool comes_back) {
     actions_.interrupt("the driver ended while the action ran (" + reason +
                        "): what it asked for may or may not have happened");
     switch (phase_) {
-        case Phase::closing: return finish_close();
-        case Phase::stopping: return instance_is_over();
-        case Phase::probing: return give_up_candidate("the driver ended during the probe: " + reason);
+        case Phase::closing:
+            return finish_close();
+        case Phase::stopping:
+            return instance_is_over();
+        case Phase::probing:
+            return give_up_candidate("the driver ended during the probe: " + reason);
         case Phase::starting:
         case Phase::running:
         case Phase::opening:
             opener_.reset();
             phase_ = Phase::waiting_for_plugin;
-            set_state(DeviceState::opening, "the driver ended (" + reason + ")" + (comes_back ? ", it is started again" : ""));
+            set_state(DeviceState::opening, "the driver ended (" + reason + ")" +
+                                                (comes_back ? ", it is started again" : ""));
             return;
         case Phase::idle:
         case Phase::waiting_for_plugin:
-        case Phase::waiting: return;
+        case Phase::waiting:
+            return;
     }
 }
 
@@ -378,7 +414,8 @@ void DeviceSession::close(const std::string& reason) {
     const bool stopping = phase_ == Phase::stopping;
     phase_ = Phase::closing;
     actions_.hold();
-    actions_.end_all(outcome(ActionOutcome::Status::disconnected, "device.gone", info_.identifier + " has gone: " + reason));
+    actions_.end_all(outcome(ActionOutcome::Status::disconnected, "device.gone",
+                             info_.identifier + " has gone: " + reason));
     set_state(DeviceState::quiescing, reason);
     if (!has_instance) return finish_close();
     if (!stopping) slot_->runner().stop(instance_);
@@ -397,7 +434,8 @@ void DeviceSession::update(Descriptor descriptor, Fd handed_over) {
     stale = false;
     const bool same = descriptor.raw == descriptor_.raw && !handed_over;
     if (same || phase_ == Phase::closing) return;
-    const bool reopen = descriptor.open != descriptor_.open || descriptor.address != descriptor_.address || handed_over;
+    const bool reopen = descriptor.open != descriptor_.open ||
+                        descriptor.address != descriptor_.address || handed_over;
     descriptor_ = std::move(descriptor);
     handed_over_ = std::move(handed_over);
     info_.address = descriptor_.address;

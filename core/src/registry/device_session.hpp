@@ -43,25 +43,30 @@ public:
     virtual std::string remembered_driver(const std::string& stable_id) = 0;
     virtual boost::json::object settings_of(const std::string& driver) = 0;
 
-    virtual void device_changed(DeviceSession& device) = 0;   ///< its state or its reason
+    virtual void device_changed(DeviceSession& device) = 0;  ///< its state or its reason
     virtual void device_event(DeviceSession& device, RunnerEvent event) = 0;
-    virtual void action_over(DeviceSession& device, const ActionRequest& request, const ActionOutcome& outcome) = 0;
-    virtual void device_over(DeviceSession& device) = 0;      ///< after close(): it may be forgotten
+    virtual void action_over(DeviceSession& device, const ActionRequest& request,
+                             const ActionOutcome& outcome) = 0;
+    virtual void device_over(DeviceSession& device) = 0;  ///< after close(): it may be forgotten
 };
 
-class DeviceSession final : public std::enable_shared_from_this<DeviceSession>, private InstanceHandler {
+class DeviceSession final : public std::enable_shared_from_this<DeviceSession>,
+                            private InstanceHandler {
 public:
     struct Times {
         std::chrono::milliseconds open{5'000};
-        std::chrono::milliseconds reopen_first{100}, reopen_most{2'000};  ///< a driver lost its descriptor
-        std::chrono::milliseconds restart_most{10'000};                   ///< a driver's start() fails
-        std::chrono::milliseconds proven{5'000};  ///< ready for so long: the next loss is a new story
-        std::chrono::milliseconds known_probe{1'500};                     ///< a device that was served before
-        std::chrono::milliseconds probe_first{2'000}, probe_most{60'000}; ///< one that nobody knows
+        std::chrono::milliseconds reopen_first{100},
+            reopen_most{2'000};                          ///< a driver lost its descriptor
+        std::chrono::milliseconds restart_most{10'000};  ///< a driver's start() fails
+        std::chrono::milliseconds proven{
+            5'000};  ///< ready for so long: the next loss is a new story
+        std::chrono::milliseconds known_probe{1'500};  ///< a device that was served before
+        std::chrono::milliseconds probe_first{2'000},
+            probe_most{60'000};  ///< one that nobody knows
     };
 
-    DeviceSession(boost::asio::io_context& loop, DeviceWorld& world, std::string interface, Descriptor descriptor,
-                  Fd handed_over, Times times);
+    DeviceSession(boost::asio::io_context& loop, DeviceWorld& world, std::string interface,
+                  Descriptor descriptor, Fd handed_over, Times times);
     ~DeviceSession() override;
 
     /// Look for a driver. Once.
@@ -83,8 +88,22 @@ public:
     bool stale = false;
 
 private:
-    enum class Phase { idle, waiting_for_plugin, opening, probing, starting, running, stopping, waiting, closing };
-    enum class After { retry_same, search, next_candidate };  ///< what follows when the instance has been stopped
+    enum class Phase {
+        idle,
+        waiting_for_plugin,
+        opening,
+        probing,
+        starting,
+        running,
+        stopping,
+        waiting,
+        closing
+    };
+    enum class After {
+        retry_same,
+        search,
+        next_candidate
+    };  ///< what follows when the instance has been stopped
 
     void search();
     void try_candidate();
@@ -108,7 +127,8 @@ private:
     void probed(InstanceId id, bool claimed, const std::string& reason) override;
     void started(InstanceId id, const Result<void>& result) override;
     void stopped(InstanceId id) override;
-    void reported(InstanceId id, RunnerListener::DeviceReport report, const std::string& reason) override;
+    void reported(InstanceId id, RunnerListener::DeviceReport report,
+                  const std::string& reason) override;
     void described(InstanceId id, const boost::json::object& description) override;
     void emitted(InstanceId id, RunnerEvent event) override;
     void action_ended(InstanceId id, std::uint64_t action, RunnerListener::ActionEnd end) override;
@@ -123,12 +143,12 @@ private:
     Phase phase_ = Phase::idle;
     After after_ = After::search;
     std::vector<Candidate> candidates_;
-    std::size_t turn_ = 0;              ///< index of the candidate that has its turn
-    bool claimed_ = false;              ///< it has claimed the device: no new probe after a crash
-    std::string last_refusal_;          ///< why the last candidate did not take it
-    PluginSlot* slot_ = nullptr;        ///< of the candidate that has its turn
+    std::size_t turn_ = 0;        ///< index of the candidate that has its turn
+    bool claimed_ = false;        ///< it has claimed the device: no new probe after a crash
+    std::string last_refusal_;    ///< why the last candidate did not take it
+    PluginSlot* slot_ = nullptr;  ///< of the candidate that has its turn
     InstanceId instance_ = 0;
-    Fd fd_;                             ///< ours; drivers get duplicates, so a crash does not close the device
+    Fd fd_;  ///< ours; drivers get duplicates, so a crash does not close the device
     std::unique_ptr<DeviceOpener> opener_;
     boost::asio::steady_timer timer_;
     std::chrono::milliseconds reopen_delay_{0};

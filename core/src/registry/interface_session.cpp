@@ -13,8 +13,8 @@ namespace backplane::core {
 
 using namespace std::chrono_literals;
 
-InterfaceSession::InterfaceSession(boost::asio::io_context& loop, PluginSlot& slot, boost::json::object settings,
-                                   Listener& listener)
+InterfaceSession::InterfaceSession(boost::asio::io_context& loop, PluginSlot& slot,
+                                   boost::json::object settings, Listener& listener)
     : loop_(loop), slot_(slot), settings_(std::move(settings)), listener_(listener), retry_(loop) {}
 
 InterfaceSession::~InterfaceSession() {
@@ -45,13 +45,15 @@ void InterfaceSession::started(InstanceId id, const Result<void>& result) {
         retry_delay_ = 0ms;
         return;
     }
-    log_warning("registry", "interface.start_failed", {{"interface", name()}, {"reason", result.error().text}});
+    log_warning("registry", "interface.start_failed",
+                {{"interface", name()}, {"reason", result.error().text}});
     slot_.unbind(std::exchange(instance_, 0));
     retry_later();
 }
 
 void InterfaceSession::retry_later() {
-    retry_delay_ = retry_delay_ == 0ms ? 500ms : std::min<std::chrono::milliseconds>(retry_delay_ * 2, 30s);
+    retry_delay_ =
+        retry_delay_ == 0ms ? 500ms : std::min<std::chrono::milliseconds>(retry_delay_ * 2, 30s);
     retry_.expires_after(retry_delay_);
     retry_.async_wait([this](const boost::system::error_code& ec) {
         if (!ec && slot_.up() && instance_ == 0) start_instance();
@@ -72,18 +74,22 @@ void InterfaceSession::plugin_down(const std::string& reason, bool) {
     fail_actions("the interface " + name() + " ended: " + reason);
 }
 
-void InterfaceSession::plugin_put_aside(const std::string& reason) { plugin_down(reason, false); }
+void InterfaceSession::plugin_put_aside(const std::string& reason) {
+    plugin_down(reason, false);
+}
 
 void InterfaceSession::device_added(InstanceId id, boost::json::object raw, Fd fd) {
     if (id != instance_) return;
     auto descriptor = parse_descriptor(std::move(raw));
     if (!descriptor) {
-        log_warning("registry", "descriptor.refused", {{"interface", name()}, {"reason", descriptor.error().text}});
+        log_warning("registry", "descriptor.refused",
+                    {{"interface", name()}, {"reason", descriptor.error().text}});
         return;
     }
     if (listener_.bus_device_count(*this) >= k_most_devices) {
         log_warning("registry", "descriptor.refused",
-                    {{"interface", name()}, {"reason", "this interface has reported 256 devices, which is the limit"}});
+                    {{"interface", name()},
+                     {"reason", "this interface has reported 256 devices, which is the limit"}});
         return;
     }
     listener_.bus_device_added(*this, std::move(*descriptor), std::move(fd));
@@ -104,18 +110,22 @@ void InterfaceSession::act(std::string action, boost::json::object data, ActionD
         ActionOutcome outcome;
         outcome.code = std::move(code);
         outcome.message = std::move(message);
-        boost::asio::post(loop_, [done = std::move(done), outcome]() mutable { done(std::move(outcome)); });
+        boost::asio::post(
+            loop_, [done = std::move(done), outcome]() mutable { done(std::move(outcome)); });
     };
     if (!running_)
-        return refuse("interface.not_running", "the interface " + name() + " does not run at the moment: try again");
+        return refuse("interface.not_running",
+                      "the interface " + name() + " does not run at the moment: try again");
     if (actions_.size() >= k_most_actions)
-        return refuse("action.queue_full", "the interface " + name() + " has too many requests waiting: try again");
+        return refuse("action.queue_full",
+                      "the interface " + name() + " has too many requests waiting: try again");
     const std::uint64_t id = ++listener_.action_ids();
     actions_.emplace(id, std::move(done));
     slot_.runner().begin({instance_, id, std::move(action), std::move(data), {}, 10s});
 }
 
-void InterfaceSession::action_ended(InstanceId, std::uint64_t action, RunnerListener::ActionEnd end) {
+void InterfaceSession::action_ended(InstanceId, std::uint64_t action,
+                                    RunnerListener::ActionEnd end) {
     const auto found = actions_.find(action);
     if (found == actions_.end()) return;
     ActionDone done = std::move(found->second);
@@ -133,7 +143,8 @@ void InterfaceSession::fail_actions(const std::string& reason) {
         ActionOutcome outcome;
         outcome.code = "interface.gone";
         outcome.message = reason;
-        boost::asio::post(loop_, [done = std::move(done), outcome]() mutable { done(std::move(outcome)); });
+        boost::asio::post(
+            loop_, [done = std::move(done), outcome]() mutable { done(std::move(outcome)); });
     }
 }
 

@@ -25,14 +25,16 @@ public:
         virtual InstanceId next_instance_id() = 0;
         virtual std::uint64_t& action_ids() = 0;
         virtual void bus_device_added(InterfaceSession& from, Descriptor descriptor, Fd fd) = 0;
-        virtual void bus_device_removed(InterfaceSession& from, const std::string& key, const std::string& reason) = 0;
+        virtual void bus_device_removed(InterfaceSession& from, const std::string& key,
+                                        const std::string& reason) = 0;
         /// It runs anew and will report everything again: what it does not report by settled has gone.
         virtual void bus_restarted(InterfaceSession& from) = 0;
         virtual void bus_settled(InterfaceSession& from) = 0;
         virtual std::size_t bus_device_count(InterfaceSession& from) = 0;
     };
 
-    InterfaceSession(boost::asio::io_context& loop, PluginSlot& slot, boost::json::object settings, Listener& listener);
+    InterfaceSession(boost::asio::io_context& loop, PluginSlot& slot, boost::json::object settings,
+                     Listener& listener);
     ~InterfaceSession() override;
 
     void begin();

@@ -22,6 +22,7 @@ struct Candidate {
 
 /// The best matching rule of each driver whose note fits the descriptor; highest priority first, and among equals those
 /// that must probe before those that would take anything, then by name.
-std::vector<Candidate> find_candidates(const Descriptor& device, const std::vector<const sdk::PluginNote*>& drivers);
+std::vector<Candidate> find_candidates(const Descriptor& device,
+                                       const std::vector<const sdk::PluginNote*>& drivers);
 
 }  // namespace backplane::core

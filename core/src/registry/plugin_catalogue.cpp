@@ -31,7 +31,9 @@ public:
     }
     Mapping(const Mapping&) = delete;
     Mapping& operator=(const Mapping&) = delete;
-    std::span<const std::byte> bytes() const { return data_ ? std::span{data_, size_} : std::span<const std::byte>{}; }
+    std::span<const std::byte> bytes() const {
+        return data_ ? std::span{data_, size_} : std::span<const std::byte>{};
+    }
 
 private:
     const std::byte* data_ = nullptr;
@@ -58,11 +60,13 @@ CataloguedPlugin read_plugin(const fs::path& path, const sdk::HostFacts& host) {
         plugin.refusal = bytes.error().text;
         return plugin;
     }
-    const Mapping mapping{bytes->get(), static_cast<std::size_t>(fs::file_size(
-                                            "/proc/self/fd/" + std::to_string(bytes->get())))};
+    const Mapping mapping{
+        bytes->get(),
+        static_cast<std::size_t>(fs::file_size("/proc/self/fd/" + std::to_string(bytes->get())))};
     sdk::Inspection inspection = sdk::inspect(mapping.bytes(), host);
     plugin.raw_note = std::move(inspection.raw_note);
-    if (const std::string name = text_member(plugin.raw_note, "name"); !name.empty()) plugin.name = name;
+    if (const std::string name = text_member(plugin.raw_note, "name"); !name.empty())
+        plugin.name = name;
     if (!inspection.ok() || !inspection.note) {
         plugin.refusal = inspection.text();
         return plugin;
@@ -82,13 +86,15 @@ CataloguedPlugin read_plugin(const fs::path& path, const sdk::HostFacts& host) {
 
 }  // namespace
 
-Result<std::vector<CataloguedPlugin>> read_plugin_folder(const std::string& folder, const sdk::HostFacts& host) {
+Result<std::vector<CataloguedPlugin>> read_plugin_folder(const std::string& folder,
+                                                         const sdk::HostFacts& host) {
     std::error_code error;
     std::vector<fs::path> files;
     for (fs::directory_iterator it{folder, error}, end; !error && it != end; it.increment(error))
         if (it->path().extension() == ".so") files.push_back(it->path());
     if (error)
-        return failure("plugins.folder", "cannot read the plug-in folder " + folder + ": " + error.message() +
+        return failure("plugins.folder", "cannot read the plug-in folder " + folder + ": " +
+                                             error.message() +
                                              ": give another one with --plugin-dir");
     std::sort(files.begin(), files.end());
 
@@ -113,8 +119,8 @@ Result<std::vector<CataloguedPlugin>> read_plugin_folder(const std::string& fold
         CataloguedPlugin* loser = &plugin;
         if (version_number(place->second->note->version) < version_number(plugin.note->version))
             std::swap(loser, place->second);
-        loser->refusal = "version " + place->second->note->version + " of " + loser->name + " is used, from " +
-                         place->second->path;
+        loser->refusal = "version " + place->second->note->version + " of " + loser->name +
+                         " is used, from " + place->second->path;
         loser->image.reset();
         loser->note.reset();
     }

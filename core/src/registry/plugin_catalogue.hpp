@@ -20,14 +20,15 @@ namespace backplane::core {
 
 struct CataloguedPlugin {
     std::string path;
-    std::string name;                          ///< from the note if it could be read, else the file's
-    std::optional<sdk::PluginNote> note;       ///< absent when refused
+    std::string name;                     ///< from the note if it could be read, else the file's
+    std::optional<sdk::PluginNote> note;  ///< absent when refused
     boost::json::object raw_note;
     std::shared_ptr<const PluginImage> image;  ///< absent when refused
     std::string refusal;                       ///< why, for people; empty when usable
 };
 
 /// Reads every "*.so" of the folder, in the order of their names. A folder that cannot be read is an error.
-Result<std::vector<CataloguedPlugin>> read_plugin_folder(const std::string& folder, const sdk::HostFacts& host);
+Result<std::vector<CataloguedPlugin>> read_plugin_folder(const std::string& folder,
+                                                         const sdk::HostFacts& host);
 
 }  // namespace backplane::core

@@ -7,9 +7,12 @@
 
 namespace backplane::core {
 
-PluginSlot::PluginSlot(boost::asio::io_context& loop, CataloguedPlugin plugin, const RunnerFactory& factory,
-                       std::chrono::milliseconds linger)
-    : plugin_(std::move(plugin)), linger_(linger), linger_timer_(loop), runner_(factory(plugin_.image, *this)) {}
+PluginSlot::PluginSlot(boost::asio::io_context& loop, CataloguedPlugin plugin,
+                       const RunnerFactory& factory, std::chrono::milliseconds linger)
+    : plugin_(std::move(plugin)),
+      linger_(linger),
+      linger_timer_(loop),
+      runner_(factory(plugin_.image, *this)) {}
 
 PluginSlot::~PluginSlot() = default;
 
@@ -53,9 +56,11 @@ void PluginSlot::plugin_up() {
     tell_users([](InstanceHandler& user) { user.plugin_up(); });
 }
 
-void PluginSlot::plugin_down(const ExitReason& reason, std::optional<std::chrono::milliseconds> restart_in) {
+void PluginSlot::plugin_down(const ExitReason& reason,
+                             std::optional<std::chrono::milliseconds> restart_in) {
     instances_.clear();
-    tell_users([&](InstanceHandler& user) { user.plugin_down(reason.text, restart_in.has_value()); });
+    tell_users(
+        [&](InstanceHandler& user) { user.plugin_down(reason.text, restart_in.has_value()); });
     // Somebody may have come while the process was on its way out.
     if (!restart_in && !users_.empty() && !put_aside() && !ended_) runner_->run();
 }
@@ -90,7 +95,8 @@ void PluginSlot::action_ended(InstanceId id, std::uint64_t action, ActionEnd end
     if (auto* handler = handler_of(id)) handler->action_ended(id, action, std::move(end));
 }
 void PluginSlot::device_added(InstanceId id, boost::json::object descriptor, Fd fd) {
-    if (auto* handler = handler_of(id)) handler->device_added(id, std::move(descriptor), std::move(fd));
+    if (auto* handler = handler_of(id))
+        handler->device_added(id, std::move(descriptor), std::move(fd));
 }
 void PluginSlot::device_removed(InstanceId id, const std::string& key) {
     if (auto* handler = handler_of(id)) handler->device_removed(id, key);

@@ -42,8 +42,8 @@ public:
 
 class PluginSlot final : private RunnerListener {
 public:
-    using RunnerFactory =
-        std::function<std::unique_ptr<PluginRunner>(std::shared_ptr<const PluginImage>, RunnerListener&)>;
+    using RunnerFactory = std::function<std::unique_ptr<PluginRunner>(
+        std::shared_ptr<const PluginImage>, RunnerListener&)>;
 
     PluginSlot(boost::asio::io_context& loop, CataloguedPlugin plugin, const RunnerFactory& factory,
                std::chrono::milliseconds linger);
@@ -72,7 +72,8 @@ private:
     void tell_users(Call&& call);
 
     void plugin_up() override;
-    void plugin_down(const ExitReason& reason, std::optional<std::chrono::milliseconds> restart_in) override;
+    void plugin_down(const ExitReason& reason,
+                     std::optional<std::chrono::milliseconds> restart_in) override;
     void plugin_put_aside(const std::string& reason) override;
     void instance_probed(InstanceId id, bool claimed, const std::string& reason) override;
     void instance_started(InstanceId id, const Result<void>& result) override;
@@ -91,7 +92,8 @@ private:
     bool ended_ = false;
     std::set<InstanceHandler*> users_;
     std::map<InstanceId, InstanceHandler*> instances_;
-    std::unique_ptr<PluginRunner> runner_;  // last: it is destroyed first and speaks to the members above
+    std::unique_ptr<PluginRunner>
+        runner_;  // last: it is destroyed first and speaks to the members above
 };
 
 }  // namespace backplane::core

@@ -41,7 +41,10 @@ boost::json::object without_long_members(const boost::json::object& data) {
 
 Registry::Registry(boost::asio::io_context& loop, EventRing& events, Setup setup,
                    const PluginSlot::RunnerFactory& factory)
-    : loop_(loop), events_(events), setup_(std::move(setup)), identifiers_([this](const std::string& stable_id) {
+    : loop_(loop),
+      events_(events),
+      setup_(std::move(setup)),
+      identifiers_([this](const std::string& stable_id) {
           if (!setup_.memory) return std::string();
           const auto known = setup_.memory->find(stable_id);
           return known ? known->identifier : std::string();
@@ -53,7 +56,8 @@ Registry::Registry(boost::asio::io_context& loop, EventRing& events, Setup setup
             continue;
         }
         const std::string name = plugin.name;
-        slots_.emplace(name, std::make_unique<PluginSlot>(loop_, std::move(plugin), factory, setup_.linger));
+        slots_.emplace(
+            name, std::make_unique<PluginSlot>(loop_, std::move(plugin), factory, setup_.linger));
     }
     setup_.plugins.clear();
 }
@@ -72,16 +76,19 @@ Result<void> Registry::check_settings() const {
         const auto& sections = driver ? setup_.config.drivers : setup_.config.interfaces;
         const auto section = sections.find(name);
         const PluginSettings none;
-        const auto checked = core::check_settings(note.settings, section == sections.end() ? none : section->second,
-                                                  (driver ? "driver " : "interface ") + name);
+        const auto checked =
+            core::check_settings(note.settings, section == sections.end() ? none : section->second,
+                                 (driver ? "driver " : "interface ") + name);
         if (!checked) return failure(checked.error().code, checked.error().text);
     }
     const auto warn_missing = [&](const auto& sections, std::string_view what) {
         for (const auto& [name, settings] : sections)
             if (!slots_.contains(name) && !setup_.disabled.contains(name))
                 log_warning(k_component, "config.plugin_missing",
-                            {{"plugin", name}, {"where", settings.origin.text()},
-                             {"reason", "it is configured, but no such " + std::string(what) + " is installed"}});
+                            {{"plugin", name},
+                             {"where", settings.origin.text()},
+                             {"reason", "it is configured, but no such " + std::string(what) +
+                                            " is installed"}});
     };
     warn_missing(setup_.config.drivers, "driver");
     warn_missing(setup_.config.interfaces, "interface");
@@ -93,7 +100,8 @@ boost::json::object Registry::settings_for(const sdk::PluginNote& note) const {
     const auto& sections = driver ? setup_.config.drivers : setup_.config.interfaces;
     const auto section = sections.find(note.name);
     const PluginSettings none;
-    auto checked = core::check_settings(note.settings, section == sections.end() ? none : section->second, note.name);
+    auto checked = core::check_settings(
+        note.settings, section == sections.end() ? none : section->second, note.name);
     return checked ? std::move(*checked) : boost::json::object{};
 }
 
@@ -115,8 +123,9 @@ void Registry::stop(std::function<void()> done) {
     // Each runner ends its process within its own limit; this looks until the last one has.
     auto look = std::make_shared<std::function<void(int)>>();
     *look = [this, look, done = std::move(done)](int rounds) {
-        const bool running = std::any_of(slots_.begin(), slots_.end(),
-                                         [](const auto& slot) { return slot.second->runner().status().running; });
+        const bool running = std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) {
+            return slot.second->runner().status().running;
+        });
         if (!running || rounds == 0) {
             boost::asio::post(loop_, [done, look] {
                 *look = nullptr;
@@ -156,8 +165,9 @@ std::vector<PluginInfo> Registry::plugins() const {
         info.abi = std::to_string(note.abi_major) + "." + std::to_string(note.abi_minor);
         info.state = status.put_aside ? "put_aside"
                      : status.up      ? "running"
-                     : status.running || (status.crashes > 0 && slot->instances() > 0) ? "restarting"
-                                                                                        : "idle";
+                     : status.running || (status.crashes > 0 && slot->instances() > 0)
+                         ? "restarting"
+                         : "idle";
         info.reason = status.reason;
         info.pid = status.pid;
         info.instances = slot->instances();
@@ -179,7 +189,9 @@ std::vector<PluginInfo> Registry::plugins() const {
             info.vendor = plugin.note->vendor;
         }
         info.state = plugin.refusal.empty() ? "disabled" : "refused";
-        info.reason = plugin.refusal.empty() ? "not used in this mode or switched off in the configuration" : plugin.refusal;
+        info.reason = plugin.refusal.empty()
+                          ? "not used in this mode or switched off in the configuration"
+                          : plugin.refusal;
         out.push_back(std::move(info));
     }
     return out;
@@ -196,11 +208,13 @@ Registry::SessionPtr Registry::session_of(std::string_view wanted) const {
     for (const SessionPtr& session : devices_)
         if (session->info().identifier == wanted) return session;
     for (const SessionPtr& session : devices_)
-        if (session->info().type == wanted && session->info().state != DeviceState::unsupported) return session;
+        if (session->info().type == wanted && session->info().state != DeviceState::unsupported)
+            return session;
     return nullptr;
 }
 
-Registry::SessionPtr Registry::session_at(const std::string& interface, const std::string& key) const {
+Registry::SessionPtr Registry::session_at(const std::string& interface,
+                                          const std::string& key) const {
     for (const SessionPtr& session : devices_)
         if (session->info().interface == interface && session->info().key == key) return session;
     return nullptr;
@@ -221,21 +235,24 @@ void Registry::act(ActionRequest request, ActionDone done) {
     outcome.code = "device.unknown";
     outcome.device = request.device;
     outcome.message = "there is no device \"" + request.device + "\": look at the list of devices";
-    boost::asio::post(loop_, [done = std::move(done), outcome]() mutable { done(std::move(outcome)); });
+    boost::asio::post(loop_,
+                      [done = std::move(done), outcome]() mutable { done(std::move(outcome)); });
 }
 
-void Registry::act_on_interface(std::string_view interface, std::string name, boost::json::object data,
-                                ActionDone done) {
+void Registry::act_on_interface(std::string_view interface, std::string name,
+                                boost::json::object data, ActionDone done) {
     if (const auto found = interfaces_.find(interface); found != interfaces_.end())
         return found->second->act(std::move(name), std::move(data), std::move(done));
     ActionOutcome outcome;
     outcome.status = ActionOutcome::Status::disconnected;
     outcome.code = "interface.unknown";
     outcome.message = "the interface \"" + std::string(interface) + "\" is not in use";
-    boost::asio::post(loop_, [done = std::move(done), outcome]() mutable { done(std::move(outcome)); });
+    boost::asio::post(loop_,
+                      [done = std::move(done), outcome]() mutable { done(std::move(outcome)); });
 }
 
-void Registry::action_over(DeviceSession& device, const ActionRequest& request, const ActionOutcome& outcome) {
+void Registry::action_over(DeviceSession& device, const ActionRequest& request,
+                           const ActionOutcome& outcome) {
     Event event;
     event.kind = Event::Kind::action_result;
     event.device_identifier = device.info().identifier;
@@ -254,20 +271,24 @@ void Registry::action_over(DeviceSession& device, const ActionRequest& request, 
 
 PluginSlot* Registry::driver(const std::string& name) {
     const auto found = slots_.find(name);
-    if (found == slots_.end() || found->second->note().kind != sdk::PluginKind::driver) return nullptr;
+    if (found == slots_.end() || found->second->note().kind != sdk::PluginKind::driver)
+        return nullptr;
     return found->second.get();
 }
 
-const DevicePin* Registry::pin_of(const std::string& identifier, const std::string& stable_id) const {
+const DevicePin* Registry::pin_of(const std::string& identifier,
+                                  const std::string& stable_id) const {
     for (const std::string& name : {identifier, stable_id})
-        if (const auto found = setup_.config.devices.find(name); found != setup_.config.devices.end())
+        if (const auto found = setup_.config.devices.find(name);
+            found != setup_.config.devices.end())
             return &found->second;
     return nullptr;
 }
 
 std::vector<Candidate> Registry::candidates(const DeviceSession& device) {
     const Descriptor& descriptor = device.descriptor();
-    if (const DevicePin* pin = pin_of(device.info().identifier, descriptor.stable_id); pin && !pin->driver.empty())
+    if (const DevicePin* pin = pin_of(device.info().identifier, descriptor.stable_id);
+        pin && !pin->driver.empty())
         return {Candidate{pin->driver, 0, false, 0ms}};
     if (descriptor.no_probe) return {};
     std::vector<const sdk::PluginNote*> drivers;
@@ -289,7 +310,8 @@ boost::json::object Registry::settings_of(const std::string& driver_name) {
 
 void Registry::device_changed(DeviceSession& device) {
     DeviceInfo& info = device.info();
-    if (const DevicePin* pin = pin_of(info.identifier, info.stable_id); pin && !pin->name.empty()) info.name = pin->name;
+    if (const DevicePin* pin = pin_of(info.identifier, info.stable_id); pin && !pin->name.empty())
+        info.name = pin->name;
     if (info.name.empty()) info.name = info.identifier;
     if (info.state == DeviceState::ready && setup_.memory)
         setup_.memory->remember(
@@ -301,8 +323,11 @@ void Registry::device_changed(DeviceSession& device) {
     event.device_identifier = info.identifier;
     event.device_type = info.type;
     event.name = to_string(info.state);
-    event.data = {{"state", to_string(info.state)}, {"reason", info.reason}, {"driver", info.driver},
-                  {"name", info.name}, {"since", unix_time(info.since)}};
+    event.data = {{"state", to_string(info.state)},
+                  {"reason", info.reason},
+                  {"driver", info.driver},
+                  {"name", info.name},
+                  {"since", unix_time(info.since)}};
     events_.publish(std::move(event));
 }
 
@@ -316,7 +341,8 @@ void Registry::device_event(DeviceSession& device, RunnerEvent emitted) {
     event.data = std::move(emitted.data);
     event.transient = emitted.transient;
     if (!emitted.payload.empty())
-        event.payload = std::make_shared<const std::vector<std::uint8_t>>(std::move(emitted.payload));
+        event.payload =
+            std::make_shared<const std::vector<std::uint8_t>>(std::move(emitted.payload));
     info.last_event = event.data;
     info.last_event_name = event.name;
     info.last_event_time = events_.publish(std::move(event))->time;
@@ -339,12 +365,14 @@ void Registry::create_device(const std::string& interface, Descriptor descriptor
     if (stopping_) return;
     const std::string identifier = identifiers_.take(descriptor.stable_id, descriptor.identifier);
     if (const DevicePin* pin = pin_of(identifier, descriptor.stable_id); pin && pin->ignored) {
-        log_info(k_component, "device.ignored", {{"device", identifier}, {"where", pin->origin.text()}});
+        log_info(k_component, "device.ignored",
+                 {{"device", identifier}, {"where", pin->origin.text()}});
         identifiers_.give_back(identifier);
         return;
     }
-    auto session = std::make_shared<DeviceSession>(loop_, static_cast<DeviceWorld&>(*this), interface,
-                                                   std::move(descriptor), std::move(fd), setup_.times);
+    auto session =
+        std::make_shared<DeviceSession>(loop_, static_cast<DeviceWorld&>(*this), interface,
+                                        std::move(descriptor), std::move(fd), setup_.times);
     session->info().identifier = identifier;
     devices_.push_back(session);
     session->begin();
@@ -361,7 +389,8 @@ void Registry::bus_device_added(InterfaceSession& from, Descriptor descriptor, F
     existing->close("another device was plugged in at its place");
 }
 
-void Registry::bus_device_removed(InterfaceSession& from, const std::string& key, const std::string& reason) {
+void Registry::bus_device_removed(InterfaceSession& from, const std::string& key,
+                                  const std::string& reason) {
     returning_.erase({from.name(), key});
     if (const SessionPtr session = session_at(from.name(), key)) session->close(reason);
 }
@@ -375,13 +404,14 @@ void Registry::bus_settled(InterfaceSession& from) {
     const auto sessions = devices_;
     for (const SessionPtr& session : sessions)
         if (session->info().interface == from.name() && session->stale)
-            session->close("the interface " + from.name() + " was started again and does not find it any more");
+            session->close("the interface " + from.name() +
+                           " was started again and does not find it any more");
 }
 
 std::size_t Registry::bus_device_count(InterfaceSession& from) {
-    return static_cast<std::size_t>(std::count_if(devices_.begin(), devices_.end(), [&](const SessionPtr& session) {
-        return session->info().interface == from.name();
-    }));
+    return static_cast<std::size_t>(std::count_if(
+        devices_.begin(), devices_.end(),
+        [&](const SessionPtr& session) { return session->info().interface == from.name(); }));
 }
 
 }  // namespace backplane::core

@@ -51,7 +51,8 @@ public:
         std::chrono::milliseconds linger{5'000};
     };
 
-    Registry(boost::asio::io_context& loop, EventRing& events, Setup setup, const PluginSlot::RunnerFactory& factory);
+    Registry(boost::asio::io_context& loop, EventRing& events, Setup setup,
+             const PluginSlot::RunnerFactory& factory);
     ~Registry() override;
 
     /// Settings that do not fit the schema of their plug-in; the box does not start with them.
@@ -90,10 +91,12 @@ private:
     boost::json::object settings_of(const std::string& driver) override;
     void device_changed(DeviceSession& device) override;
     void device_event(DeviceSession& device, RunnerEvent event) override;
-    void action_over(DeviceSession& device, const ActionRequest& request, const ActionOutcome& outcome) override;
+    void action_over(DeviceSession& device, const ActionRequest& request,
+                     const ActionOutcome& outcome) override;
     void device_over(DeviceSession& device) override;
     void bus_device_added(InterfaceSession& from, Descriptor descriptor, Fd fd) override;
-    void bus_device_removed(InterfaceSession& from, const std::string& key, const std::string& reason) override;
+    void bus_device_removed(InterfaceSession& from, const std::string& key,
+                            const std::string& reason) override;
     void bus_restarted(InterfaceSession& from) override;
     void bus_settled(InterfaceSession& from) override;
     std::size_t bus_device_count(InterfaceSession& from) override;

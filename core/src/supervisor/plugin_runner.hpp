@@ -32,12 +32,12 @@ using InstanceId = std::uint64_t;
 
 /// One version of one plug-in, ready to run.
 struct PluginImage {
-    std::string name;      ///< "acme_scale"
-    std::string id;        ///< "com.acme.scale"
-    std::string version;   ///< "1.0.0"
-    std::string kind;      ///< "driver" or "interface"
-    std::string path;      ///< where the bytes came from, for messages
-    Fd bytes;              ///< sealed memfd with the verified bytes; this is what is loaded
+    std::string name;     ///< "acme_scale"
+    std::string id;       ///< "com.acme.scale"
+    std::string version;  ///< "1.0.0"
+    std::string kind;     ///< "driver" or "interface"
+    std::string path;     ///< where the bytes came from, for messages
+    Fd bytes;             ///< sealed memfd with the verified bytes; this is what is loaded
     boost::json::object note;
 };
 
@@ -45,14 +45,15 @@ struct InstanceSpec {
     InstanceId id = 0;
     boost::json::object descriptor;  ///< of the device; empty for an interface
     boost::json::object settings;
-    Fd device;                       ///< open device, or empty
+    Fd device;  ///< open device, or empty
 };
 
 /// Why a process ended or was ended, for people and for metrics.
 struct ExitReason {
     enum class Kind { requested, exited, signal, hung, protocol, flood, load_failed, spawn_failed };
     Kind kind = Kind::exited;
-    std::string text;  ///< "killed by SIGSEGV in probe()", "did not answer for 4 s, hung in start()"
+    std::string
+        text;  ///< "killed by SIGSEGV in probe()", "did not answer for 4 s, hung in start()"
 };
 std::string_view to_string(ExitReason::Kind kind) noexcept;
 
@@ -81,13 +82,15 @@ public:
     virtual void plugin_up() = 0;
     /// The process has ended; all its instances are gone. It comes back after `restart_in`; nullopt: it was asked to
     /// end, or the plug-in was put aside.
-    virtual void plugin_down(const ExitReason& reason, std::optional<std::chrono::milliseconds> restart_in) = 0;
+    virtual void plugin_down(const ExitReason& reason,
+                             std::optional<std::chrono::milliseconds> restart_in) = 0;
     /// Too many crashes, or it broke the contract: not started again until release() or a new version.
     virtual void plugin_put_aside(const std::string& reason) = 0;
 
     virtual void instance_probed(InstanceId id, bool claimed, const std::string& reason) = 0;
-    virtual void instance_started(InstanceId id, const Result<void>& result) = 0;  ///< create() or start() failed: error
-    virtual void instance_stopped(InstanceId id) = 0;                              ///< destroyed; the id is over
+    virtual void instance_started(
+        InstanceId id, const Result<void>& result) = 0;  ///< create() or start() failed: error
+    virtual void instance_stopped(InstanceId id) = 0;    ///< destroyed; the id is over
 
     enum class DeviceReport { ready, unreachable, lost, failed };
     virtual void device_reported(InstanceId id, DeviceReport report, const std::string& reason) = 0;
@@ -109,19 +112,20 @@ public:
 };
 
 struct RunnerPolicy {
-    std::vector<std::chrono::milliseconds> backoff{std::chrono::milliseconds{0}, std::chrono::milliseconds{100},
-                                                   std::chrono::milliseconds{300}, std::chrono::seconds{1},
-                                                   std::chrono::seconds{3}, std::chrono::seconds{10},
-                                                   std::chrono::seconds{30}};
-    unsigned crashes = 5;                                ///< so many within the window put the plug-in aside
+    std::vector<std::chrono::milliseconds> backoff{
+        std::chrono::milliseconds{0},   std::chrono::milliseconds{100},
+        std::chrono::milliseconds{300}, std::chrono::seconds{1},
+        std::chrono::seconds{3},        std::chrono::seconds{10},
+        std::chrono::seconds{30}};
+    unsigned crashes = 5;  ///< so many within the window put the plug-in aside
     std::chrono::milliseconds window{60'000};
     std::chrono::milliseconds ping_period{1'000};
-    std::chrono::milliseconds hang_limit{4'000};         ///< no sign of life for so long: killed
-    std::chrono::milliseconds load_limit{5'000};         ///< from spawn to plugin_up()
+    std::chrono::milliseconds hang_limit{4'000};  ///< no sign of life for so long: killed
+    std::chrono::milliseconds load_limit{5'000};  ///< from spawn to plugin_up()
     std::chrono::milliseconds stop_limit{2'000};
-    std::size_t events_per_second = 2'000;               ///< averaged over 10 s; more puts the plug-in aside
-    std::size_t queued_bytes = 64u << 20;                ///< unsent towards the plug-in
-    std::size_t memory_mib = 256;                        ///< private memory of the process
+    std::size_t events_per_second = 2'000;  ///< averaged over 10 s; more puts the plug-in aside
+    std::size_t queued_bytes = 64u << 20;   ///< unsent towards the plug-in
+    std::size_t memory_mib = 256;           ///< private memory of the process
 };
 
 struct RunnerStatus {
@@ -132,16 +136,18 @@ struct RunnerStatus {
     std::uint64_t starts = 0, crashes = 0, events = 0, actions = 0, slow_calls = 0;
     std::uint64_t faults = 0;          ///< breaches of the contract that the host has reported
     std::uint64_t dropped_events = 0;  ///< left out by the host because they came too fast
-    std::string reason;  ///< of the last end, or why it was put aside
+    std::string reason;                ///< of the last end, or why it was put aside
 };
 
 class PluginRunner {
 public:
     /// Nothing is started. `host_program` is the path of backplane-plugin-host. The listener outlives the runner.
-    static std::unique_ptr<PluginRunner> create(boost::asio::io_context& loop, std::string host_program,
-                                                std::shared_ptr<const PluginImage> image, RunnerPolicy policy,
-                                                RunnerListener& listener);
-    virtual ~PluginRunner() = default;  ///< kills the process and everything it has forked, without waiting
+    static std::unique_ptr<PluginRunner> create(boost::asio::io_context& loop,
+                                                std::string host_program,
+                                                std::shared_ptr<const PluginImage> image,
+                                                RunnerPolicy policy, RunnerListener& listener);
+    virtual ~PluginRunner() =
+        default;  ///< kills the process and everything it has forked, without waiting
 
     /// Start the process unless it runs, waits for its restart or is put aside.
     virtual void run() = 0;
@@ -151,11 +157,16 @@ public:
     virtual void release() = 0;
 
     // Only while up; otherwise they do nothing (plugin_down() has said or will say so). Each gets its answer above.
-    virtual void probe(InstanceSpec spec, std::chrono::milliseconds limit) = 0;  ///< create() and probe; → instance_probed
-    virtual void start(InstanceSpec spec) = 0;            ///< create() and start(); → instance_started
-    virtual void start_probed(InstanceId id) = 0;         ///< start() of an instance that claimed; → instance_started
-    virtual void stop(InstanceId id) = 0;                 ///< stop() and destroy(); → instance_stopped
-    virtual void begin(RunnerAction action) = 0;          ///< → action_ended, exactly once unless plugin_down() comes first
+    virtual void probe(
+        InstanceSpec spec,
+        std::chrono::milliseconds limit) = 0;   ///< create() and probe; → instance_probed
+    virtual void start(InstanceSpec spec) = 0;  ///< create() and start(); → instance_started
+    virtual void start_probed(
+        InstanceId id) = 0;  ///< start() of an instance that claimed; → instance_started
+    virtual void stop(InstanceId id) = 0;  ///< stop() and destroy(); → instance_stopped
+    virtual void begin(
+        RunnerAction
+            action) = 0;  ///< → action_ended, exactly once unless plugin_down() comes first
     virtual void cancel(InstanceId instance, std::uint64_t action) = 0;
     virtual void set_log_level(LogLevel level) = 0;
 

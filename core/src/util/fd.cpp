@@ -13,6 +13,8 @@ void Fd::reset(int fd) noexcept {
     fd_ = fd;
 }
 
-Fd Fd::duplicate() const noexcept { return Fd{::fcntl(fd_, F_DUPFD_CLOEXEC, 3)}; }
+Fd Fd::duplicate() const noexcept {
+    return Fd{::fcntl(fd_, F_DUPFD_CLOEXEC, 3)};
+}
 
 }  // namespace backplane::core

@@ -15,13 +15,20 @@ using ActionId = std::uint64_t;
 class Action {
 public:
     Action(Host& host, const bp_action& action)
-        : host_(&host), table_(&host.require<bp_host_actions>(BP_EXT_ACTIONS)), id_(action.id),
-          name_(view(action.name)), data_(Host::parse_object(view(action.data), "data of an action")),
+        : host_(&host),
+          table_(&host.require<bp_host_actions>(BP_EXT_ACTIONS)),
+          id_(action.id),
+          name_(view(action.name)),
+          data_(Host::parse_object(view(action.data), "data of an action")),
           payload_(action.payload.data, action.payload.size),
           deadline_(std::chrono::nanoseconds{static_cast<std::int64_t>(action.deadline_ns)}) {}
     Action(Action&& other) noexcept
-        : host_(std::exchange(other.host_, nullptr)), table_(other.table_), id_(other.id_),
-          name_(std::move(other.name_)), data_(std::move(other.data_)), payload_(other.payload_),
+        : host_(std::exchange(other.host_, nullptr)),
+          table_(other.table_),
+          id_(other.id_),
+          name_(std::move(other.name_)),
+          data_(std::move(other.data_)),
+          payload_(other.payload_),
           deadline_(other.deadline_) {}
     Action& operator=(Action&& other) noexcept {
         if (this != &other) {
@@ -49,7 +56,9 @@ public:
     TimePoint deadline() const noexcept { return deadline_; }
     bool open() const noexcept { return host_ != nullptr; }
 
-    void succeed(const json::value& result = nullptr) { complete(BP_OK, json::serialize(result), {}); }
+    void succeed(const json::value& result = nullptr) {
+        complete(BP_OK, json::serialize(result), {});
+    }
     /// `message` is for people.
     void fail(bp_status status, std::string_view message) { complete(status, {}, message); }
 

@@ -28,7 +28,8 @@ namespace backplane::sdk {
 class Driver {
 public:
     explicit Driver(Host& host)
-        : host_(host), device_(host.require<bp_host_device>(BP_EXT_DEVICE)),
+        : host_(host),
+          device_(host.require<bp_host_device>(BP_EXT_DEVICE)),
           events_(host.require<bp_host_events>(BP_EXT_EVENTS)) {}
     virtual ~Driver() = default;
     Driver(const Driver&) = delete;
@@ -48,7 +49,9 @@ protected:
     Host& host() const noexcept { return host_; }
 
     /// What the interface said of the device: "bus", "address", "properties", …
-    json::object descriptor() const { return Host::parse_object(view(device_.descriptor(host_.raw())), "descriptor"); }
+    json::object descriptor() const {
+        return Host::parse_object(view(device_.descriptor(host_.raw())), "descriptor");
+    }
     /// The open device: non-blocking, owned by the host; -1 when nothing is opened for this kind of device.
     int device_fd() const noexcept { return device_.fd(host_.raw()); }
 
@@ -70,7 +73,8 @@ protected:
     void emit(std::string_view kind, const json::object& data, std::uint32_t flags = 0,
               std::span<const std::uint8_t> payload = {}) {
         const std::string text = json::serialize(data);
-        const bp_event event{sizeof(bp_event), flags, view(kind), view(text), {payload.data(), payload.size()}};
+        const bp_event event{
+            sizeof(bp_event), flags, view(kind), view(text), {payload.data(), payload.size()}};
         check(events_.emit(host_.raw(), &event), "emitting an event");
     }
 
@@ -80,7 +84,8 @@ protected:
 
 private:
     void report(std::int32_t state, std::string_view reason) {
-        check(device_.report(host_.raw(), state, view(reason)), "reporting the state of the device");
+        check(device_.report(host_.raw(), state, view(reason)),
+              "reporting the state of the device");
     }
     void finish_probe(std::int32_t verdict, std::string_view reason) {
         check(host_.require<bp_host_probe>(BP_EXT_PROBE).finish(host_.raw(), verdict, view(reason)),

@@ -42,24 +42,37 @@ using TimePoint = HostClock::time_point;
 /// what the user can do.
 class Failure : public std::runtime_error {
 public:
-    Failure(bp_status status, const std::string& text) : std::runtime_error(text), status_(status) {}
+    Failure(bp_status status, const std::string& text)
+        : std::runtime_error(text), status_(status) {}
     bp_status status() const noexcept { return status_; }
 
 private:
     bp_status status_;
 };
 
-inline bp_str view(std::string_view text) noexcept { return {text.data(), text.size()}; }
-inline std::string_view view(bp_str text) noexcept { return text.size ? std::string_view{text.data, text.size} : ""; }
+inline bp_str view(std::string_view text) noexcept {
+    return {text.data(), text.size()};
+}
+inline std::string_view view(bp_str text) noexcept {
+    return text.size ? std::string_view{text.data, text.size} : "";
+}
 
-enum class LogLevel : std::int32_t { error = BP_LOG_ERROR, warning = BP_LOG_WARNING, info = BP_LOG_INFO, debug = BP_LOG_DEBUG };
+enum class LogLevel : std::int32_t {
+    error = BP_LOG_ERROR,
+    warning = BP_LOG_WARNING,
+    info = BP_LOG_INFO,
+    debug = BP_LOG_DEBUG
+};
 
 class Host {
 public:
     /// Throws Failure when the host lacks what every plug-in needs (log and timer).
     explicit Host(const bp_host* host)
-        : host_(host), log_(extension<bp_host_log>(BP_EXT_LOG)), timer_(extension<bp_host_timer>(BP_EXT_TIMER)) {
-        if (!log_ || !timer_) throw Failure(BP_E_UNSUPPORTED, "the host has no log or no timer extension");
+        : host_(host),
+          log_(extension<bp_host_log>(BP_EXT_LOG)),
+          timer_(extension<bp_host_timer>(BP_EXT_TIMER)) {
+        if (!log_ || !timer_)
+            throw Failure(BP_E_UNSUPPORTED, "the host has no log or no timer extension");
     }
 
     const bp_host* raw() const noexcept { return host_; }
@@ -73,7 +86,8 @@ public:
     template <typename Table>
     const Table& require(const char* id) const {
         if (const Table* table = extension<Table>(id)) return *table;
-        throw Failure(BP_E_UNSUPPORTED, std::string("the host has no extension ") + id + ": update the box");
+        throw Failure(BP_E_UNSUPPORTED,
+                      std::string("the host has no extension ") + id + ": update the box");
     }
 
     // [any-thread]
@@ -141,7 +155,8 @@ inline void check(bp_status status, const char* what) {
 /// Calls a function later, once or again and again. One call at a time is pending; starting anew replaces it.
 class Timer {
 public:
-    Timer(Host& host, std::function<void()> fire) : state_(std::make_unique<State>(&host, std::move(fire))) {}
+    Timer(Host& host, std::function<void()> fire)
+        : state_(std::make_unique<State>(&host, std::move(fire))) {}
     ~Timer() { cancel(); }
     Timer(const Timer&) = delete;
     Timer& operator=(const Timer&) = delete;
@@ -149,13 +164,15 @@ public:
     void start_once(std::chrono::nanoseconds delay) { start(delay, 0ns); }
     void start_every(std::chrono::nanoseconds period) { start(period, period); }
     void cancel() noexcept {
-        if (state_->id) state_->host->timer().cancel(state_->host->raw(), std::exchange(state_->id, 0));
+        if (state_->id)
+            state_->host->timer().cancel(state_->host->raw(), std::exchange(state_->id, 0));
     }
     bool pending() const noexcept { return state_->id != 0; }
 
 private:
     struct State {
-        State(Host* h, std::function<void()> f) : host(h), fire(std::make_shared<std::function<void()>>(std::move(f))) {}
+        State(Host* h, std::function<void()> f)
+            : host(h), fire(std::make_shared<std::function<void()>>(std::move(f))) {}
         Host* host;
         std::shared_ptr<std::function<void()>> fire;  // shared: the call may destroy the timer
         std::uint64_t id = 0;
@@ -164,8 +181,8 @@ private:
     void start(std::chrono::nanoseconds delay, std::chrono::nanoseconds period) {
         cancel();
         state_->repeats = period > 0ns;
-        check(state_->host->timer().start(state_->host->raw(), count(delay), count(period), &Timer::fired, state_.get(),
-                                          &state_->id),
+        check(state_->host->timer().start(state_->host->raw(), count(delay), count(period),
+                                          &Timer::fired, state_.get(), &state_->id),
               "starting a timer");
     }
     static std::uint64_t count(std::chrono::nanoseconds time) noexcept {
@@ -188,9 +205,12 @@ private:
 /// Calls a function while a file descriptor can be read (BP_FD_READ) or written (BP_FD_WRITE). Does not own it.
 class FdWatch {
 public:
-    FdWatch(Host& host, int fd, std::uint32_t events, std::function<void(std::uint32_t events)> ready)
-        : state_(std::make_unique<State>(&host, &host.require<bp_host_fd>(BP_EXT_FD), std::move(ready))) {
-        check(state_->table->watch(host.raw(), fd, events, &FdWatch::fired, state_.get(), &state_->id),
+    FdWatch(Host& host, int fd, std::uint32_t events,
+            std::function<void(std::uint32_t events)> ready)
+        : state_(std::make_unique<State>(&host, &host.require<bp_host_fd>(BP_EXT_FD),
+                                         std::move(ready))) {
+        check(state_->table->watch(host.raw(), fd, events, &FdWatch::fired, state_.get(),
+                                   &state_->id),
               "watching a file descriptor");
     }
     ~FdWatch() { state_->table->unwatch(state_->host->raw(), state_->id); }
@@ -204,10 +224,13 @@ public:
 private:
     struct State {
         State(Host* h, const bp_host_fd* t, std::function<void(std::uint32_t)> f)
-            : host(h), table(t), ready(std::make_shared<std::function<void(std::uint32_t)>>(std::move(f))) {}
+            : host(h),
+              table(t),
+              ready(std::make_shared<std::function<void(std::uint32_t)>>(std::move(f))) {}
         Host* host;
         const bp_host_fd* table;
-        std::shared_ptr<std::function<void(std::uint32_t)>> ready;  // shared: the call may destroy the watch
+        std::shared_ptr<std::function<void(std::uint32_t)>>
+            ready;  // shared: the call may destroy the watch
         std::uint64_t id = 0;
     };
     static void fired(void* user, std::uint64_t, std::int32_t, std::uint32_t events) noexcept {

@@ -14,21 +14,25 @@ namespace backplane::sdk {
 template <typename Object>
 class PluginInstance {
 public:
-    static bp_status create(const char* plugin_id, const bp_host* host, const char* id, bp_instance** out) noexcept {
+    static bp_status create(const char* plugin_id, const bp_host* host, const char* id,
+                            bp_instance** out) noexcept {
         if (!host || !id || !out) return BP_E_INVALID;
         return guarded(host, [&] {
             if (std::string_view{id} != plugin_id)
-                throw Failure(BP_E_INVALID, std::string("this plug-in is ") + plugin_id + ", not " + id);
+                throw Failure(BP_E_INVALID,
+                              std::string("this plug-in is ") + plugin_id + ", not " + id);
             *out = &(new PluginInstance(host))->c_;
         });
     }
 
 private:
     explicit PluginInstance(const bp_host* host)
-        : host_(host), object_(host_),
-          c_{sizeof(bp_instance), 0, this, &start, &stop, &destroy, &get_extension} {}
+        : host_(host), object_(host_), c_{sizeof(bp_instance), 0, this, &start, &stop, &destroy,
+                                          &get_extension} {}
 
-    static PluginInstance& of(bp_instance* self) noexcept { return *static_cast<PluginInstance*>(self->plugin_data); }
+    static PluginInstance& of(bp_instance* self) noexcept {
+        return *static_cast<PluginInstance*>(self->plugin_data);
+    }
 
     /// Runs `call`; whatever it throws becomes a status, with the text for people at the host.
     template <typename Call>
@@ -71,10 +75,14 @@ private:
     static const void* get_extension(bp_instance*, const char* id) noexcept {
         const std::string_view wanted{id ? id : ""};
         if (wanted == BP_EXT_ACTIONS) {
-            static constexpr bp_plugin_actions k_actions{sizeof(bp_plugin_actions), 0, &begin_action, &cancel_action};
+            static constexpr bp_plugin_actions k_actions{sizeof(bp_plugin_actions), 0,
+                                                         &begin_action, &cancel_action};
             return &k_actions;
         }
-        if constexpr (requires(Object& object) { object.probe(); object.cancel_probe(); }) {
+        if constexpr (requires(Object & object) {
+                          object.probe();
+                          object.cancel_probe();
+                      }) {
             if (wanted == BP_EXT_PROBE) {
                 static constexpr bp_plugin_probe k_probe{
                     sizeof(bp_plugin_probe), 0,
@@ -87,7 +95,7 @@ private:
                 return &k_probe;
             }
         }
-        if constexpr (requires(Object& object) { object.settings_changed(); }) {
+        if constexpr (requires(Object & object) { object.settings_changed(); }) {
             if (wanted == BP_EXT_SETTINGS) {
                 static constexpr bp_plugin_settings k_settings{
                     sizeof(bp_plugin_settings), 0, [](bp_instance* self) noexcept {
@@ -96,7 +104,7 @@ private:
                 return &k_settings;
             }
         }
-        if constexpr (requires(Object& object) { object.interrupt(); }) {
+        if constexpr (requires(Object & object) { object.interrupt(); }) {
             if (wanted == BP_EXT_INTERRUPT) {
                 static constexpr bp_plugin_interrupt k_interrupt{
                     sizeof(bp_plugin_interrupt), 0,
@@ -115,9 +123,10 @@ private:
 }  // namespace backplane::sdk
 
 // BACKPLANE_PLUGIN_ID is the id in the manifest; backplane_add_plugin() defines it.
-#define BACKPLANE_PLUGIN_ENTRY(Class)                                                              \
-    extern "C" BP_EXPORT const bp_entry bp_plugin_entry = {                                        \
-        sizeof(bp_entry), BP_ABI_MAJOR, BP_TARGET_ABI_MINOR, 0,                                    \
-        [](const bp_host* host, const char* id, bp_instance** out) noexcept -> bp_status {         \
-            return ::backplane::sdk::PluginInstance<Class>::create(BACKPLANE_PLUGIN_ID, host, id, out); \
+#define BACKPLANE_PLUGIN_ENTRY(Class)                                                             \
+    extern "C" BP_EXPORT const bp_entry bp_plugin_entry = {                                       \
+        sizeof(bp_entry), BP_ABI_MAJOR, BP_TARGET_ABI_MINOR, 0,                                   \
+        [](const bp_host* host, const char* id, bp_instance** out) noexcept -> bp_status {        \
+            return ::backplane::sdk::PluginInstance<Class>::create(BACKPLANE_PLUGIN_ID, host, id, \
+                                                                   out);                          \
         }};

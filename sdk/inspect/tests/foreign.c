@@ -2,4 +2,6 @@
  * Copyright The Backplane authors. */
 /* A library that is not on the list. */
 int foreign_function(void);
-int foreign_function(void) { return 7; }
+int foreign_function(void) {
+    return 7;
+}

@@ -74,7 +74,8 @@ Result<Config> load_config(const std::string& file, bool required);
 
 /// Checks one plug-in's settings against the schema of its note and fills in the defaults. The schema is the subset of
 /// JSON Schema that docs/reference/plugin-note.md names. `subject` is "driver acme_scale".
-Result<boost::json::object> check_settings(const boost::json::object& schema, const PluginSettings& settings,
+Result<boost::json::object> check_settings(const boost::json::object& schema,
+                                           const PluginSettings& settings,
                                            const std::string& subject);
 
 }  // namespace backplane::core

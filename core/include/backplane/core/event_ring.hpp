@@ -29,10 +29,10 @@ using EventSeq = std::uint64_t;
 /// One message of a device. Immutable once published: listeners share it and copy what they change.
 struct Event {
     enum class Kind {
-        device_event,   ///< the driver emitted it: `name` is its kind ("weight"), `data` its content
+        device_event,  ///< the driver emitted it: `name` is its kind ("weight"), `data` its content
         action_result,  ///< an action ended: `action_*` say which and how
-        device_state,   ///< the device came, went or changed its state: `data` has "state" and "reason"
-        box,            ///< of the box itself; device_identifier is empty
+        device_state,  ///< the device came, went or changed its state: `data` has "state" and "reason"
+        box,           ///< of the box itself; device_identifier is empty
     };
 
     EventSeq seq = 0;
@@ -49,12 +49,13 @@ struct Event {
 
     // Of an action_result:
     std::string action_name;
-    std::string action_session;           ///< who asked (the page's session id), empty if nobody in particular
-    std::string action_unique_id;         ///< the caller's own id of the action, may be empty
-    std::string action_status;            ///< "success" or "error"
-    boost::json::object action_data;      ///< what was asked, without payloads and long members
-    boost::json::value action_result;     ///< what the driver answered
-    std::string action_message;           ///< the reason of an error, for people
+    std::string
+        action_session;  ///< who asked (the page's session id), empty if nobody in particular
+    std::string action_unique_id;      ///< the caller's own id of the action, may be empty
+    std::string action_status;         ///< "success" or "error"
+    boost::json::object action_data;   ///< what was asked, without payloads and long members
+    boost::json::value action_result;  ///< what the driver answered
+    std::string action_message;        ///< the reason of an error, for people
 };
 using EventPtr = std::shared_ptr<const Event>;
 
@@ -91,7 +92,9 @@ public:
     EventSeq seq_older_than(std::chrono::steady_clock::duration age) const;
 
     EventSeq last_seq() const noexcept { return last_seq_; }
-    EventSeq oldest_seq() const noexcept { return events_.empty() ? last_seq_ + 1 : events_.front()->seq; }
+    EventSeq oldest_seq() const noexcept {
+        return events_.empty() ? last_seq_ + 1 : events_.front()->seq;
+    }
     std::size_t size() const noexcept { return events_.size(); }
 
 private:

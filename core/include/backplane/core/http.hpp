@@ -26,15 +26,17 @@ namespace backplane::core {
 
 struct HttpLimits {
     std::size_t header_bytes = 16u << 10;
-    std::size_t body_bytes = 10u << 20;              ///< more is 413; what clients are used to from other boxes
-    std::size_t buffered_body_bytes = 64u << 20;     ///< of all connections together; more is 503
-    std::size_t connections = 1024;                  ///< in total; a further one is answered 503
-    std::size_t connections_per_address = 512;       ///< further ones are answered 429
-    std::chrono::milliseconds header_time{10'000};   ///< from the first byte of a request to the end of its header; else 408
-    std::chrono::milliseconds body_time{60'000};     ///< for the whole body; else 408
-    std::chrono::milliseconds idle_time{75'000};     ///< between two requests; then closed
-    std::chrono::milliseconds write_time{30'000};    ///< a client that does not read for so long is cut off
-    std::size_t stream_backlog_bytes = 1u << 20;     ///< unsent bytes of one stream; more cuts it off
+    std::size_t body_bytes = 10u << 20;  ///< more is 413; what clients are used to from other boxes
+    std::size_t buffered_body_bytes = 64u << 20;  ///< of all connections together; more is 503
+    std::size_t connections = 1024;               ///< in total; a further one is answered 503
+    std::size_t connections_per_address = 512;    ///< further ones are answered 429
+    std::chrono::milliseconds header_time{
+        10'000};  ///< from the first byte of a request to the end of its header; else 408
+    std::chrono::milliseconds body_time{60'000};  ///< for the whole body; else 408
+    std::chrono::milliseconds idle_time{75'000};  ///< between two requests; then closed
+    std::chrono::milliseconds write_time{
+        30'000};  ///< a client that does not read for so long is cut off
+    std::size_t stream_backlog_bytes = 1u << 20;  ///< unsent bytes of one stream; more cuts it off
 };
 
 enum class HttpMethod { get, head, post, put, delete_, options, other };
@@ -42,12 +44,12 @@ enum class HttpMethod { get, head, post, put, delete_, options, other };
 /// A received request. Owned by the exchange.
 struct HttpRequest {
     HttpMethod method = HttpMethod::other;
-    std::string target;         ///< as sent, "/a/b?c=d"
-    std::string path;           ///< decoded up to '?'; never contains NUL
-    std::string query;          ///< after '?', as sent
+    std::string target;  ///< as sent, "/a/b?c=d"
+    std::string path;    ///< decoded up to '?'; never contains NUL
+    std::string query;   ///< after '?', as sent
     std::vector<std::pair<std::string, std::string>> headers;
     std::string body;
-    std::string remote_address; ///< "127.0.0.1"; "unix" for the control socket
+    std::string remote_address;  ///< "127.0.0.1"; "unix" for the control socket
     bool keep_alive = true;
 
     /// First header of this name (any case), or empty.
@@ -85,15 +87,16 @@ using HttpHandler = std::function<void(HttpExchangePtr)>;
 
 /// Figures for /metrics and the tests.
 struct HttpStatistics {
-    std::uint64_t accepted = 0, requests = 0, refused_total = 0, refused_per_address = 0, timeouts = 0, too_large = 0,
-                  malformed = 0, cut_off = 0;
+    std::uint64_t accepted = 0, requests = 0, refused_total = 0, refused_per_address = 0,
+                  timeouts = 0, too_large = 0, malformed = 0, cut_off = 0;
     std::size_t open = 0, waiting_exchanges = 0, buffered_body_bytes = 0;
 };
 
 class HttpServer {
 public:
     /// `handler` gets every well-formed request.
-    static std::unique_ptr<HttpServer> create(boost::asio::io_context& loop, HttpLimits limits, HttpHandler handler);
+    static std::unique_ptr<HttpServer> create(boost::asio::io_context& loop, HttpLimits limits,
+                                              HttpHandler handler);
     virtual ~HttpServer() = default;
 
     /// Port 0 takes a free one. Returns the port. Call it several times for several addresses.

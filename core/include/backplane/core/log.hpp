@@ -41,10 +41,18 @@ using LogFields = std::initializer_list<std::pair<std::string_view, std::string_
 
 /// Writes one record. Cheap when the level is off.
 void log(LogLevel level, std::string_view component, std::string_view event, LogFields fields = {});
-inline void log_error(std::string_view c, std::string_view e, LogFields f = {}) { log(LogLevel::error, c, e, f); }
-inline void log_warning(std::string_view c, std::string_view e, LogFields f = {}) { log(LogLevel::warning, c, e, f); }
-inline void log_info(std::string_view c, std::string_view e, LogFields f = {}) { log(LogLevel::info, c, e, f); }
-inline void log_debug(std::string_view c, std::string_view e, LogFields f = {}) { log(LogLevel::debug, c, e, f); }
+inline void log_error(std::string_view c, std::string_view e, LogFields f = {}) {
+    log(LogLevel::error, c, e, f);
+}
+inline void log_warning(std::string_view c, std::string_view e, LogFields f = {}) {
+    log(LogLevel::warning, c, e, f);
+}
+inline void log_info(std::string_view c, std::string_view e, LogFields f = {}) {
+    log(LogLevel::info, c, e, f);
+}
+inline void log_debug(std::string_view c, std::string_view e, LogFields f = {}) {
+    log(LogLevel::debug, c, e, f);
+}
 
 bool log_enabled(LogLevel level, std::string_view component) noexcept;
 LogLevel log_level(std::string_view component) noexcept;

@@ -19,20 +19,26 @@ protected:
     std::vector<std::uint64_t> dispatched, cancelled;
     std::vector<std::pair<std::string, ActionOutcome>> answers;
     std::vector<std::string> events;
-    ActionQueue queue{loop, {.waiting = 3, .remembered_ids = 2, .concurrent = 2, .grace = 50ms}, next_id,
+    ActionQueue queue{loop,
+                      {.waiting = 3, .remembered_ids = 2, .concurrent = 2, .grace = 50ms},
+                      next_id,
                       [this](std::uint64_t id, const ActionRequest&, std::chrono::milliseconds) {
                           dispatched.push_back(id);
                       },
                       [this](std::uint64_t id) { cancelled.push_back(id); },
-                      [this](const ActionRequest& request, const ActionOutcome&) { events.push_back(request.name); }};
+                      [this](const ActionRequest& request, const ActionOutcome&) {
+                          events.push_back(request.name);
+                      }};
 
-    void push(std::string name, std::string unique_id = {}, std::chrono::milliseconds deadline = 10s) {
+    void push(std::string name, std::string unique_id = {},
+              std::chrono::milliseconds deadline = 10s) {
         ActionRequest request;
         request.device = "scale1";
         request.name = name;
         request.unique_id = std::move(unique_id);
         request.deadline = deadline;
-        queue.push(std::move(request), [this, name](ActionOutcome outcome) { answers.emplace_back(name, outcome); });
+        queue.push(std::move(request),
+                   [this, name](ActionOutcome outcome) { answers.emplace_back(name, outcome); });
     }
     void run() {
         loop.restart();
@@ -138,11 +144,14 @@ TEST_F(AnActionQueue, runs_several_at_once_where_the_driver_allows_it) {
 }
 
 TEST_F(AnActionQueue, never_calls_back_before_push_has_returned) {
-    ActionQueue immediate{loop, {}, next_id,
+    ActionQueue immediate{loop,
+                          {},
+                          next_id,
                           [&](std::uint64_t id, const ActionRequest&, std::chrono::milliseconds) {
                               immediate.ended(id, success());
                           },
-                          [](std::uint64_t) {}, [](const ActionRequest&, const ActionOutcome&) {}};
+                          [](std::uint64_t) {},
+                          [](const ActionRequest&, const ActionOutcome&) {}};
     immediate.open(false);
     bool called = false;
     immediate.push({}, [&](ActionOutcome) { called = true; });

@@ -7,15 +7,25 @@
 namespace backplane::core {
 namespace {
 
-TEST(AQuery, leaves_a_broken_escape_out) { EXPECT_EQ(query_value("a=%4", "a"), ""); }
+TEST(AQuery, leaves_a_broken_escape_out) {
+    EXPECT_EQ(query_value("a=%4", "a"), "");
+}
 
-TEST(AQuery, has_no_value_for_a_name_that_only_begins_alike) { EXPECT_EQ(query_value("after2=1", "after"), ""); }
+TEST(AQuery, has_no_value_for_a_name_that_only_begins_alike) {
+    EXPECT_EQ(query_value("after2=1", "after"), "");
+}
 
-TEST(AQuery, decodes_names_and_values) { EXPECT_EQ(query_value("x=1&de%76ice=%2Fdev%2FttyUSB0+a", "device"), "/dev/ttyUSB0 a"); }
+TEST(AQuery, decodes_names_and_values) {
+    EXPECT_EQ(query_value("x=1&de%76ice=%2Fdev%2FttyUSB0+a", "device"), "/dev/ttyUSB0 a");
+}
 
-TEST(AQuery, gives_the_first_of_several) { EXPECT_EQ(query_value("a=1&a=2", "a"), "1"); }
+TEST(AQuery, gives_the_first_of_several) {
+    EXPECT_EQ(query_value("a=1&a=2", "a"), "1");
+}
 
-TEST(AQuery, takes_a_name_without_a_value_as_empty) { EXPECT_EQ(query_value("a&b=2", "a"), ""); }
+TEST(AQuery, takes_a_name_without_a_value_as_empty) {
+    EXPECT_EQ(query_value("a&b=2", "a"), "");
+}
 
 }  // namespace
 }  // namespace backplane::core

@@ -16,7 +16,9 @@ class AnEventRing : public testing::Test {
 protected:
     std::chrono::steady_clock::time_point steady{1h};
     double wall = 1'763'793'000.0;
-    EventRing ring{{.events = 5, .age = 60s, .content_bytes = 1000}, [this] { return steady; }, [this] { return wall; }};
+    EventRing ring{{.events = 5, .age = 60s, .content_bytes = 1000},
+                   [this] { return steady; },
+                   [this] { return wall; }};
 
     EventPtr publish(std::string device) {
         Event event;
@@ -108,7 +110,8 @@ TEST_F(AnEventRing, delivers_every_event_to_every_listener_in_order) {
     EXPECT_EQ(one, two);
 }
 
-TEST_F(AnEventRing, delivers_what_a_listener_publishes_after_the_current_event_has_reached_everybody) {
+TEST_F(AnEventRing,
+       delivers_what_a_listener_publishes_after_the_current_event_has_reached_everybody) {
     std::vector<EventSeq> second;
     auto a = ring.subscribe([&](const EventPtr& event) {
         if (event->seq == 1) publish("nested");

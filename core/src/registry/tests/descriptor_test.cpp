@@ -2,15 +2,17 @@
 // Copyright The Backplane authors.
 #include "registry/descriptor.hpp"
 
-#include <boost/json/parse.hpp>
 #include <gmock/gmock.h>
+#include <boost/json/parse.hpp>
 
 namespace backplane::core {
 namespace {
 
 using testing::HasSubstr;
 
-Result<Descriptor> parse(const char* text) { return parse_descriptor(boost::json::parse(text).as_object()); }
+Result<Descriptor> parse(const char* text) {
+    return parse_descriptor(boost::json::parse(text).as_object());
+}
 
 std::string refusal(const char* text) {
     const auto result = parse(text);
@@ -18,7 +20,8 @@ std::string refusal(const char* text) {
 }
 
 TEST(ADescriptor, is_refused_without_a_key) {
-    EXPECT_THAT(refusal(R"({"bus":"serial","address":"a","identifier":"a"})"), HasSubstr("\"key\" is missing"));
+    EXPECT_THAT(refusal(R"({"bus":"serial","address":"a","identifier":"a"})"),
+                HasSubstr("\"key\" is missing"));
 }
 
 TEST(ADescriptor, is_refused_with_control_characters) {
@@ -27,7 +30,8 @@ TEST(ADescriptor, is_refused_with_control_characters) {
 }
 
 TEST(ADescriptor, is_refused_with_a_wrong_type) {
-    EXPECT_THAT(refusal(R"({"key":"k","bus":7,"address":"a","identifier":"a"})"), HasSubstr("\"bus\" is not a text"));
+    EXPECT_THAT(refusal(R"({"key":"k","bus":7,"address":"a","identifier":"a"})"),
+                HasSubstr("\"bus\" is not a text"));
 }
 
 TEST(ADescriptor, is_refused_with_an_endless_identifier) {
@@ -37,19 +41,26 @@ TEST(ADescriptor, is_refused_with_an_endless_identifier) {
 }
 
 TEST(ADescriptor, is_refused_when_it_wants_an_unknown_way_of_opening) {
-    EXPECT_THAT(refusal(R"({"key":"k","bus":"b","address":"a","identifier":"a","open":{"kind":"magic"}})"),
-                HasSubstr("\"kind\" is \"magic\""));
+    EXPECT_THAT(
+        refusal(R"({"key":"k","bus":"b","address":"a","identifier":"a","open":{"kind":"magic"}})"),
+        HasSubstr("\"kind\" is \"magic\""));
 }
 
 TEST(ADescriptor, is_refused_with_a_relative_path_or_a_port_out_of_range) {
-    EXPECT_THAT(refusal(R"({"key":"k","bus":"b","address":"a","identifier":"a","open":{"kind":"device_node","path":"x"}})"),
-                HasSubstr("not absolute"));
-    EXPECT_THAT(refusal(R"({"key":"k","bus":"b","address":"a","identifier":"a","open":{"kind":"tcp","host":"h","port":70000}})"),
-                HasSubstr("1 to 65535"));
+    EXPECT_THAT(
+        refusal(
+            R"({"key":"k","bus":"b","address":"a","identifier":"a","open":{"kind":"device_node","path":"x"}})"),
+        HasSubstr("not absolute"));
+    EXPECT_THAT(
+        refusal(
+            R"({"key":"k","bus":"b","address":"a","identifier":"a","open":{"kind":"tcp","host":"h","port":70000}})"),
+        HasSubstr("1 to 65535"));
 }
 
-TEST(ADescriptor, takes_its_identifier_as_stable_id_and_its_bus_as_connection_where_nothing_else_is_said) {
-    const auto result = parse(R"({"key":"k","bus":"serial","address":"a","identifier":"/dev/ttyUSB0"})");
+TEST(ADescriptor,
+     takes_its_identifier_as_stable_id_and_its_bus_as_connection_where_nothing_else_is_said) {
+    const auto result =
+        parse(R"({"key":"k","bus":"serial","address":"a","identifier":"/dev/ttyUSB0"})");
     ASSERT_TRUE(result);
     EXPECT_EQ(result->stable_id, "/dev/ttyUSB0");
     EXPECT_EQ(result->connection, "serial");

@@ -41,7 +41,9 @@ public:
         state = {.running = false, .up = false, .put_aside = true, .reason = why};
         listener.plugin_put_aside(why);
     }
-    bool was_asked(const std::string& call) const { return std::find(calls.begin(), calls.end(), call) != calls.end(); }
+    bool was_asked(const std::string& call) const {
+        return std::find(calls.begin(), calls.end(), call) != calls.end();
+    }
 
     void run() override { calls.push_back("run"); }
     void shut_down() override {
@@ -51,13 +53,17 @@ public:
     void release() override { calls.push_back("release"); }
     void probe(InstanceSpec spec, std::chrono::milliseconds) override { note("probe", spec); }
     void start(InstanceSpec spec) override { note("start", spec); }
-    void start_probed(InstanceId id) override { calls.push_back("start_probed " + std::to_string(id)); }
+    void start_probed(InstanceId id) override {
+        calls.push_back("start_probed " + std::to_string(id));
+    }
     void stop(InstanceId id) override { calls.push_back("stop " + std::to_string(id)); }
     void begin(RunnerAction action) override {
         last_action = action.id;
         calls.push_back("begin " + action.name);
     }
-    void cancel(InstanceId, std::uint64_t action) override { calls.push_back("cancel " + std::to_string(action)); }
+    void cancel(InstanceId, std::uint64_t action) override {
+        calls.push_back("cancel " + std::to_string(action));
+    }
     void set_log_level(LogLevel) override {}
     RunnerStatus status() const override { return state; }
     const PluginImage& image() const override { return *image_; }

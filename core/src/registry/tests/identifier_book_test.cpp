@@ -12,7 +12,8 @@ namespace {
 class AnIdentifierBook : public testing::Test {
 protected:
     std::map<std::string, std::string> remembered;
-    IdentifierBook book{[this](const std::string& id) { return remembered.count(id) ? remembered[id] : ""; }};
+    IdentifierBook book{
+        [this](const std::string& id) { return remembered.count(id) ? remembered[id] : ""; }};
 };
 
 TEST_F(AnIdentifierBook, gives_two_scales_their_old_names_when_their_ports_were_swapped) {

@@ -9,7 +9,8 @@ namespace {
 
 using testing::ElementsAre;
 
-sdk::PluginNote driver(std::string name, std::string bus, int priority, std::vector<sdk::MatchProperty> properties = {},
+sdk::PluginNote driver(std::string name, std::string bus, int priority,
+                       std::vector<sdk::MatchProperty> properties = {},
                        sdk::ProbeMode probe = sdk::ProbeMode::active) {
     sdk::PluginNote note;
     note.name = std::move(name);
@@ -22,11 +23,13 @@ sdk::PluginNote driver(std::string name, std::string bus, int priority, std::vec
     return note;
 }
 
-std::vector<std::string> names(const Descriptor& device, const std::vector<sdk::PluginNote>& notes) {
+std::vector<std::string> names(const Descriptor& device,
+                               const std::vector<sdk::PluginNote>& notes) {
     std::vector<const sdk::PluginNote*> pointers;
     for (const auto& note : notes) pointers.push_back(&note);
     std::vector<std::string> out;
-    for (const Candidate& candidate : find_candidates(device, pointers)) out.push_back(candidate.driver);
+    for (const Candidate& candidate : find_candidates(device, pointers))
+        out.push_back(candidate.driver);
     return out;
 }
 
@@ -42,12 +45,14 @@ TEST(Matching, leaves_out_drivers_of_another_bus) {
 }
 
 TEST(Matching, asks_the_highest_priority_first) {
-    EXPECT_THAT(names(port(), {driver("a", "serial", -5), driver("b", "serial", 7), driver("c", "serial", 0)}),
+    EXPECT_THAT(names(port(), {driver("a", "serial", -5), driver("b", "serial", 7),
+                               driver("c", "serial", 0)}),
                 ElementsAre("b", "c", "a"));
 }
 
 TEST(Matching, asks_drivers_that_look_before_those_that_take_anything) {
-    EXPECT_THAT(names(port(), {driver("a", "serial", 0, {}, sdk::ProbeMode::none), driver("b", "serial", 0)}),
+    EXPECT_THAT(names(port(), {driver("a", "serial", 0, {}, sdk::ProbeMode::none),
+                               driver("b", "serial", 0)}),
                 ElementsAre("b", "a"));
 }
 
@@ -59,8 +64,9 @@ TEST(Matching, leaves_out_a_driver_whose_property_is_missing_or_different) {
 }
 
 TEST(Matching, compares_numbers_and_booleans_as_text) {
-    EXPECT_THAT(names(port({{"simulated", true}}), {driver("a", "serial", 0, {{"simulated", {"true"}}})}),
-                ElementsAre("a"));
+    EXPECT_THAT(
+        names(port({{"simulated", true}}), {driver("a", "serial", 0, {{"simulated", {"true"}}})}),
+        ElementsAre("a"));
 }
 
 TEST(Matching, takes_the_best_rule_of_a_driver) {

@@ -24,7 +24,11 @@ using Report = RunnerListener::DeviceReport;
 class ARegistry : public testing::Test {
 protected:
     ARegistry() {
-        setup.times = {.open = 2s, .reopen_first = 5ms, .reopen_most = 10ms, .known_probe = 5ms, .probe_first = 20ms,
+        setup.times = {.open = 2s,
+                       .reopen_first = 5ms,
+                       .reopen_most = 10ms,
+                       .known_probe = 5ms,
+                       .probe_first = 20ms,
                        .probe_most = 40ms};
         setup.linger = 5ms;
         setup.plugins.push_back(plugin("serial", sdk::PluginKind::interface));
@@ -67,13 +71,14 @@ protected:
     }
 
     void begin() {
-        registry = std::make_unique<Registry>(loop, events, std::move(setup),
-                                              [this](std::shared_ptr<const PluginImage> image, RunnerListener& heard) {
-                                                  const std::string name = image->name;
-                                                  auto made = std::make_unique<FakeRunner>(std::move(image), heard);
-                                                  runners[name] = made.get();
-                                                  return made;
-                                              });
+        registry = std::make_unique<Registry>(
+            loop, events, std::move(setup),
+            [this](std::shared_ptr<const PluginImage> image, RunnerListener& heard) {
+                const std::string name = image->name;
+                auto made = std::make_unique<FakeRunner>(std::move(image), heard);
+                runners[name] = made.get();
+                return made;
+            });
         registry->begin();
         serial().come_up();
         serial().listener.instance_started(serial().last_instance, {});
@@ -83,10 +88,13 @@ protected:
     FakeRunner& generic() { return *runners.at("generic"); }
 
     boost::json::object port(const std::string& identifier, const std::string& stable_id) const {
-        return {{"key", identifier}, {"bus", "serial"}, {"address", pts.data()}, {"identifier", identifier},
-                {"stable_id", stable_id}, {"open", {{"kind", "device_node"}, {"path", pts.data()}}}};
+        return {
+            {"key", identifier},      {"bus", "serial"},
+            {"address", pts.data()},  {"identifier", identifier},
+            {"stable_id", stable_id}, {"open", {{"kind", "device_node"}, {"path", pts.data()}}}};
     }
-    void plug(const std::string& identifier = "/dev/ttyUSB0", const std::string& stable_id = "usb-A") {
+    void plug(const std::string& identifier = "/dev/ttyUSB0",
+              const std::string& stable_id = "usb-A") {
         serial().listener.device_added(serial().last_instance, port(identifier, stable_id), Fd{});
     }
     void unplug(const std::string& key = "/dev/ttyUSB0") {
@@ -119,12 +127,14 @@ protected:
         until([&] { return result.has_value(); });
         return *result;
     }
-    void ask(const std::string& name, std::optional<ActionOutcome>& result, const std::string& unique_id = {}) {
+    void ask(const std::string& name, std::optional<ActionOutcome>& result,
+             const std::string& unique_id = {}) {
         ActionRequest request;
         request.device = "/dev/ttyUSB0";
         request.name = name;
         request.unique_id = unique_id;
-        registry->act(std::move(request), [&](ActionOutcome outcome) { result = std::move(outcome); });
+        registry->act(std::move(request),
+                      [&](ActionOutcome outcome) { result = std::move(outcome); });
     }
 
     boost::asio::io_context loop;
@@ -161,7 +171,8 @@ TEST_F(ARegistry, starts_a_crashed_driver_again_without_a_new_probe) {
     EXPECT_TRUE(toledo().device_was_open);
 }
 
-TEST_F(ARegistry, fails_the_running_action_when_its_driver_crashes_and_says_that_nobody_knows_what_happened) {
+TEST_F(ARegistry,
+       fails_the_running_action_when_its_driver_crashes_and_says_that_nobody_knows_what_happened) {
     begin();
     plug_ready_scale();
     std::optional<ActionOutcome> result;
@@ -183,7 +194,8 @@ TEST_F(ARegistry, holds_an_action_while_the_driver_is_started_again) {
     EXPECT_FALSE(toledo().was_asked("begin read_once"));
     toledo().listener.instance_started(toledo().last_instance, {});
     EXPECT_TRUE(toledo().was_asked("begin read_once"));
-    toledo().listener.action_ended(toledo().last_instance, toledo().last_action, {.success = true, .result = 1.5, .message = {}, .code = {}});
+    toledo().listener.action_ended(toledo().last_instance, toledo().last_action,
+                                   {.success = true, .result = 1.5, .message = {}, .code = {}});
     until([&] { return result.has_value(); });
     EXPECT_EQ(result->result, 1.5);
 }
@@ -213,7 +225,8 @@ TEST_F(ARegistry, never_writes_to_a_port_on_the_no_probe_list) {
 }
 
 TEST_F(ARegistry, starts_the_driver_that_the_user_has_pinned_without_a_probe) {
-    setup.config.devices["usb-A"] = {.name = "Counter 1", .driver = "generic", .ignored = false, .origin = {}};
+    setup.config.devices["usb-A"] = {
+        .name = "Counter 1", .driver = "generic", .ignored = false, .origin = {}};
     begin();
     plug();
     generic().come_up();
@@ -224,7 +237,8 @@ TEST_F(ARegistry, starts_the_driver_that_the_user_has_pinned_without_a_probe) {
 }
 
 TEST_F(ARegistry, leaves_an_ignored_device_alone) {
-    setup.config.devices["/dev/ttyUSB0"] = {.name = {}, .driver = {}, .ignored = true, .origin = {}};
+    setup.config.devices["/dev/ttyUSB0"] = {
+        .name = {}, .driver = {}, .ignored = true, .origin = {}};
     begin();
     plug();
     EXPECT_THAT(registry->list(), SizeIs(0));
@@ -270,7 +284,8 @@ TEST_F(ARegistry, waits_longer_each_time_for_a_driver_whose_start_always_fails) 
     toledo().come_up();
     until([&] { return toledo().was_asked("probe"); });
     toledo().listener.instance_probed(toledo().last_instance, true, "it echoed");
-    toledo().listener.instance_started(toledo().last_instance, failure("plugin.IO", "the scale speaks no known dialect"));
+    toledo().listener.instance_started(toledo().last_instance,
+                                       failure("plugin.IO", "the scale speaks no known dialect"));
     EXPECT_EQ(device().state, DeviceState::unreachable);
     EXPECT_THAT(device().reason, HasSubstr("no known dialect"));
     auto last = 0ms;
@@ -278,10 +293,12 @@ TEST_F(ARegistry, waits_longer_each_time_for_a_driver_whose_start_always_fails) 
         toledo().calls.clear();
         const auto begun = std::chrono::steady_clock::now();
         until([&] { return toledo().was_asked("start"); });
-        const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+        const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(
+            std::chrono::steady_clock::now() - begun);
         EXPECT_GT(waited, last);
         last = waited;
-        toledo().listener.instance_started(toledo().last_instance, failure("plugin.IO", "the scale speaks no known dialect"));
+        toledo().listener.instance_started(
+            toledo().last_instance, failure("plugin.IO", "the scale speaks no known dialect"));
     }
 }
 
@@ -340,7 +357,8 @@ TEST_F(ARegistry, lists_a_device_that_is_switched_off_as_what_it_was) {
     registry.reset();
 }
 
-TEST_F(ARegistry, keeps_devices_while_their_interface_is_started_again_and_drops_what_it_does_not_find) {
+TEST_F(ARegistry,
+       keeps_devices_while_their_interface_is_started_again_and_drops_what_it_does_not_find) {
     begin();
     plug_ready_scale();
     plug("/dev/ttyUSB5", "usb-B");
@@ -384,8 +402,10 @@ TEST_F(ARegistry, finds_the_first_device_of_a_type) {
 TEST_F(ARegistry, publishes_what_a_driver_emits_under_the_name_of_its_device) {
     begin();
     plug_ready_scale();
-    toledo().listener.event_emitted(toledo().last_instance, {"weight", {{"weight", 0.5}}, {}, true});
-    const auto event = events.first_after(0, [](const Event& e) { return e.kind == Event::Kind::device_event; });
+    toledo().listener.event_emitted(toledo().last_instance,
+                                    {"weight", {{"weight", 0.5}}, {}, true});
+    const auto event =
+        events.first_after(0, [](const Event& e) { return e.kind == Event::Kind::device_event; });
     ASSERT_TRUE(event);
     EXPECT_EQ(event->device_identifier, "/dev/ttyUSB0");
     EXPECT_EQ(event->device_type, "scale");
@@ -412,10 +432,14 @@ TEST_F(ARegistry, keeps_documents_that_were_sent_with_an_action_out_of_its_event
     ActionRequest request;
     request.device = "/dev/ttyUSB0";
     request.name = "read_once";
-    request.data = {{"copies", 2}, {"document", std::string(1u << 20, 'x')}, {"list", boost::json::array(1000)}};
+    request.data = {{"copies", 2},
+                    {"document", std::string(1u << 20, 'x')},
+                    {"list", boost::json::array(1000)}};
     registry->act(std::move(request), [](ActionOutcome) {});
-    toledo().listener.action_ended(toledo().last_instance, toledo().last_action, {true, nullptr, "", ""});
-    const auto event = events.first_after(0, [](const Event& e) { return e.kind == Event::Kind::action_result; });
+    toledo().listener.action_ended(toledo().last_instance, toledo().last_action,
+                                   {true, nullptr, "", ""});
+    const auto event =
+        events.first_after(0, [](const Event& e) { return e.kind == Event::Kind::action_result; });
     ASSERT_TRUE(event);
     EXPECT_EQ(event->action_data, (boost::json::object{{"copies", 2}}));
 }

@@ -60,7 +60,8 @@ TEST_F(AnOutputReader, makes_wait_who_prints_more_than_a_megabyte_a_second_and_t
     const std::string block(4096, 'x');
     std::size_t taken = 0;
     const auto print_all = [&] {
-        for (std::size_t before = ~std::size_t{0}; taken != before && taken < std::size_t{16} << 20;) {
+        for (std::size_t before = ~std::size_t{0};
+             taken != before && taken < std::size_t{16} << 20;) {
             before = taken;
             while (::write(write_.get(), block.data(), block.size()) > 0) taken += block.size();
             loop_.poll();

@@ -101,10 +101,12 @@ TEST(TheDecoder, reads_weights_to_the_last_bit) {
 
 TEST(TheDecoder, takes_digits_without_a_point_for_no_weight) {
     // "000500" was once read as 500 kg: a make that sends grams does so.
-    EXPECT_FALSE(decode("\x02"
-                        "000500\r"));
-    EXPECT_FALSE(decode("\x02"
-                        "0000000N\r"));
+    EXPECT_FALSE(
+        decode("\x02"
+               "000500\r"));
+    EXPECT_FALSE(
+        decode("\x02"
+               "0000000N\r"));
 }
 
 TEST(TheDecoder, does_not_care_about_the_locale) {

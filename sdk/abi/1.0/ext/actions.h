@@ -29,11 +29,11 @@ typedef struct bp_plugin_actions {
     /* Accept the action, or refuse it by a failure status (then complete() is not called). The host gives an instance
      * one action at a time unless its note says "concurrent_actions".
      * [driver-thread & started] */
-    bp_status (*begin)(bp_instance *self, const bp_action *action);
+    bp_status (*begin)(bp_instance* self, const bp_action* action);
 
     /* The deadline has passed or nobody wants the result: complete it soon, with BP_E_CANCELLED or what it came to.
      * [driver-thread & started] */
-    void (*cancel)(bp_instance *self, uint64_t action_id);
+    void (*cancel)(bp_instance* self, uint64_t action_id);
 } bp_plugin_actions;
 
 typedef struct bp_host_actions {
@@ -43,7 +43,8 @@ typedef struct bp_host_actions {
     /* The action has ended. `result` is any JSON value (empty = null); on failure, `message` is for people.
      * A second call for the same id is BP_E_INVALID and reported as a fault of the plug-in.
      * [driver-thread & started] */
-    bp_status (*complete)(const bp_host *host, uint64_t action_id, bp_status status, bp_str result, bp_str message);
+    bp_status (*complete)(const bp_host* host, uint64_t action_id, bp_status status, bp_str result,
+                          bp_str message);
 } bp_host_actions;
 
 BP_STATIC_ASSERT(offsetof(bp_action, id) == 8, "bp_action: header of 8 bytes");

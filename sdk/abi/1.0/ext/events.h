@@ -27,7 +27,7 @@ typedef struct bp_host_events {
 
     /* The host copies the event. At most 2000 a second for an instance over 10 s; who emits more is put aside.
      * [driver-thread & started] */
-    bp_status (*emit)(const bp_host *host, const bp_event *event);
+    bp_status (*emit)(const bp_host* host, const bp_event* event);
 } bp_host_events;
 
 BP_STATIC_ASSERT(offsetof(bp_event, kind) == 8, "bp_event: header of 8 bytes");

@@ -19,7 +19,7 @@ typedef struct bp_host_settings {
     /* One JSON object, already checked against the schema in the plug-in's note, with the schema's defaults filled in.
      * OWNERSHIP: the host's, valid until destroy() or until changed() of the plug-in is called.
      * [driver-thread] */
-    bp_str (*get)(const bp_host *host);
+    bp_str (*get)(const bp_host* host);
 } bp_host_settings;
 
 typedef struct bp_plugin_settings {
@@ -28,7 +28,7 @@ typedef struct bp_plugin_settings {
 
     /* get() answers something new from now on. A plug-in without this extension is stopped and started anew instead.
      * [driver-thread & started] */
-    void (*changed)(bp_instance *self);
+    void (*changed)(bp_instance* self);
 } bp_plugin_settings;
 
 BP_STATIC_ASSERT(sizeof(bp_host_settings) == 8 + BP_P, "bp_host_settings 1.0");

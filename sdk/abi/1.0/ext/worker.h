@@ -14,10 +14,10 @@ extern "C" {
 #define BP_EXT_INTERRUPT "backplane.interrupt/1"
 
 /* [worker-thread] */
-typedef void (*bp_work_fn)(void *user);
+typedef void (*bp_work_fn)(void* user);
 /* Called exactly once, after work has returned, at the latest before destroy().
  * [driver-thread] */
-typedef void (*bp_work_done_fn)(void *user);
+typedef void (*bp_work_done_fn)(void* user);
 
 typedef struct bp_host_worker {
     uint32_t struct_size;
@@ -25,7 +25,7 @@ typedef struct bp_host_worker {
 
     /* At most 16 pieces of work wait or run for an instance (BP_E_NO_SPACE).
      * [driver-thread] */
-    bp_status (*submit)(const bp_host *host, bp_work_fn work, bp_work_done_fn done, void *user);
+    bp_status (*submit)(const bp_host* host, bp_work_fn work, bp_work_done_fn done, void* user);
 } bp_host_worker;
 
 typedef struct bp_plugin_interrupt {
@@ -34,7 +34,7 @@ typedef struct bp_plugin_interrupt {
 
     /* Make blocking work return soon. Callable at any time, also when nothing blocks. The host calls it before stop().
      * [any-thread] */
-    void (*interrupt)(bp_instance *self);
+    void (*interrupt)(bp_instance* self);
 } bp_plugin_interrupt;
 
 BP_STATIC_ASSERT(sizeof(bp_host_worker) == 8 + BP_P, "bp_host_worker 1.0");

@@ -55,19 +55,20 @@ typedef int32_t bp_status;
 #define BP_E_IO (-8)          /* the device answered, but not in a way that can be used */
 #define BP_E_CANCELLED (-9)   /* given up because the caller asked for it */
 #define BP_E_NO_SPACE (-10)   /* a queue or a table is full */
-#define BP_E_DENIED (-11)     /* not allowed: a missing permission in the note, a refusal of the device */
+#define BP_E_DENIED \
+    (-11) /* not allowed: a missing permission in the note, a refusal of the device */
 #define BP_E_TRANSPORT_GONE (-100)    /* the process on the other side has ended */
 #define BP_E_TRANSPORT_TIMEOUT (-101) /* the process on the other side does not answer */
 
 /* UTF-8 text that belongs to somebody else. `data` may be null when `size` is 0; there is no terminating zero. */
 typedef struct bp_str {
-    const char *data;
+    const char* data;
     size_t size;
 } bp_str;
 
 /* Bytes that belong to somebody else. */
 typedef struct bp_bytes {
-    const uint8_t *data;
+    const uint8_t* data;
     size_t size;
 } bp_bytes;
 
@@ -76,12 +77,13 @@ typedef struct bp_bytes {
 #ifdef __cplusplus
 #define BP_SIZE_OF_FIELD(type, field) sizeof(type::field)
 #else
-#define BP_SIZE_OF_FIELD(type, field) sizeof(((type *)0)->field)
+#define BP_SIZE_OF_FIELD(type, field) sizeof(((type*)0)->field)
 #endif
-#define BP_HAS_FIELD(pointer, type, field) ((pointer)->struct_size >= offsetof(type, field) + BP_SIZE_OF_FIELD(type, field))
+#define BP_HAS_FIELD(pointer, type, field) \
+    ((pointer)->struct_size >= offsetof(type, field) + BP_SIZE_OF_FIELD(type, field))
 
 /* Layout rules that hold on amd64, arm64 and armhf alike; P is the size of a pointer. */
-#define BP_P sizeof(void *)
+#define BP_P sizeof(void*)
 BP_STATIC_ASSERT(sizeof(bp_status) == 4, "bp_status is 32 bits wide");
 BP_STATIC_ASSERT(sizeof(bp_str) == 2 * BP_P, "bp_str is a pointer and a size");
 BP_STATIC_ASSERT(sizeof(bp_bytes) == 2 * BP_P, "bp_bytes is a pointer and a size");

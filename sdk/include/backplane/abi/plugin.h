@@ -15,16 +15,16 @@ extern "C" {
 typedef struct bp_host {
     uint32_t struct_size;
     uint32_t abi_minor; /* of the host; its major version equals the plug-in's */
-    void *host_data;    /* the host's own; a plug-in does not touch it */
+    void* host_data;    /* the host's own; a plug-in does not touch it */
 
     /* An extension of the host such as "backplane.log/1", or null when this host has none of that id. The answer is
      * constant for the life of the instance and may be asked for inside create().
      * [any-thread] */
-    const void *(*get_extension)(const struct bp_host *host, const char *id);
+    const void* (*get_extension)(const struct bp_host* host, const char* id);
 
     /* The reason, for people, of the failure that the running call is about to return. The host copies it.
      * [driver-thread] */
-    void (*set_error)(const struct bp_host *host, bp_status code, bp_str text);
+    void (*set_error)(const struct bp_host* host, bp_status code, bp_str text);
 } bp_host;
 
 /* One instance. Of a driver: it serves one device. Of an interface: it watches one kind of bus.
@@ -32,24 +32,24 @@ typedef struct bp_host {
 typedef struct bp_instance {
     uint32_t struct_size;
     uint32_t reserved; /* zero */
-    void *plugin_data; /* the plug-in's own; the host does not touch it */
+    void* plugin_data; /* the plug-in's own; the host does not touch it */
 
     /* Begin to work: a driver talks to its device, an interface looks for devices. Returns without waiting for
      * either. On failure the instance stays stopped.
      * [driver-thread & stopped] */
-    bp_status (*start)(struct bp_instance *self);
+    bp_status (*start)(struct bp_instance* self);
 
     /* End the work: when it returns, no timer, fd watch or action of this instance is left, and the device's file
      * descriptor is no longer used. The budget is 2 s, afterwards the process is ended.
      * [driver-thread & started] */
-    void (*stop)(struct bp_instance *self);
+    void (*stop)(struct bp_instance* self);
 
     /* [driver-thread & stopped] */
-    void (*destroy)(struct bp_instance *self);
+    void (*destroy)(struct bp_instance* self);
 
     /* An extension of the plug-in such as "backplane.actions/1", or null. The answer is constant.
      * [any-thread] */
-    const void *(*get_extension)(struct bp_instance *self, const char *id);
+    const void* (*get_extension)(struct bp_instance* self, const char* id);
 } bp_instance;
 
 /* The one exported symbol of a plug-in, in the version node BP_PLUGIN_1. Who the plug-in is and what it serves stands in
@@ -63,7 +63,7 @@ typedef struct bp_entry {
     /* Make one instance of the plug-in `id` (the id of its note; any other gets BP_E_INVALID). Does not touch the
      * device and starts nothing. On success *out is set.
      * [driver-thread] */
-    bp_status (*create)(const bp_host *host, const char *id, bp_instance **out);
+    bp_status (*create)(const bp_host* host, const char* id, bp_instance** out);
 } bp_entry;
 
 extern BP_EXPORT const bp_entry bp_plugin_entry;

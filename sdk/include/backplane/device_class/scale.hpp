@@ -29,13 +29,20 @@ enum class ScaleCondition {
 
 inline std::string_view to_string(ScaleCondition condition) noexcept {
     switch (condition) {
-        case ScaleCondition::ok: return "ok";
-        case ScaleCondition::in_motion: return "in_motion";
-        case ScaleCondition::over_capacity: return "over_capacity";
-        case ScaleCondition::under_zero: return "under_zero";
-        case ScaleCondition::not_zeroed: return "not_zeroed";
-        case ScaleCondition::unreachable: return "unreachable";
-        case ScaleCondition::fault: return "fault";
+        case ScaleCondition::ok:
+            return "ok";
+        case ScaleCondition::in_motion:
+            return "in_motion";
+        case ScaleCondition::over_capacity:
+            return "over_capacity";
+        case ScaleCondition::under_zero:
+            return "under_zero";
+        case ScaleCondition::not_zeroed:
+            return "not_zeroed";
+        case ScaleCondition::unreachable:
+            return "unreachable";
+        case ScaleCondition::fault:
+            return "fault";
     }
     return "fault";
 }
@@ -43,14 +50,19 @@ inline std::string_view to_string(ScaleCondition condition) noexcept {
 /// What a person at the counter can do about it.
 inline std::string_view advice(ScaleCondition condition) noexcept {
     switch (condition) {
-        case ScaleCondition::ok: return "";
-        case ScaleCondition::in_motion: return "The scale is in motion: wait until the load is at rest.";
-        case ScaleCondition::over_capacity: return "Too heavy for this scale: take something off.";
-        case ScaleCondition::under_zero: return "The scale is below zero: empty the platter and zero it.";
+        case ScaleCondition::ok:
+            return "";
+        case ScaleCondition::in_motion:
+            return "The scale is in motion: wait until the load is at rest.";
+        case ScaleCondition::over_capacity:
+            return "Too heavy for this scale: take something off.";
+        case ScaleCondition::under_zero:
+            return "The scale is below zero: empty the platter and zero it.";
         case ScaleCondition::not_zeroed:
             return "The scale cannot find its zero: empty the platter and switch it off and on.";
         case ScaleCondition::unreachable:
-            return "The scale does not answer: check that it is switched on and its cable is plugged in.";
+            return "The scale does not answer: check that it is switched on and its cable is "
+                   "plugged in.";
         case ScaleCondition::fault:
             return "The scale's answer cannot be understood: check its protocol and line settings.";
     }
@@ -66,7 +78,9 @@ struct ScaleReading {
     static ScaleReading weight(double kilograms, bool net = false) {
         return {ScaleCondition::ok, kilograms, net};
     }
-    static ScaleReading without_weight(ScaleCondition condition) { return {condition, std::nullopt, false}; }
+    static ScaleReading without_weight(ScaleCondition condition) {
+        return {condition, std::nullopt, false};
+    }
 
     bool operator==(const ScaleReading&) const = default;
 

@@ -19,10 +19,11 @@ public:
         host_.bus->added(host_.host, kit::str("[]"), -1);
         for (int i = 0; i < 300; ++i) {
             const std::string name = "zoo:" + std::to_string(i);
-            host_.bus->added(host_.host,
-                             kit::str(R"({"key":")" + name + R"(","bus":"zoo","address":")" + name +
-                                      R"(","identifier":")" + name + R"(","open":{"kind":"none"}})"),
-                             -1);
+            host_.bus->added(
+                host_.host,
+                kit::str(R"({"key":")" + name + R"(","bus":"zoo","address":")" + name +
+                         R"(","identifier":")" + name + R"(","open":{"kind":"none"}})"),
+                -1);
         }
         std::uint64_t timer = 0;
         return host_.timer->start(

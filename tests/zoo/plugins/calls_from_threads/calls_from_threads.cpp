@@ -13,7 +13,8 @@ struct CallsFromThreads : zoo::Animal<CallsFromThreads> {
     void misbehave() {
         std::thread{[this] {
             host_.emit("weight", R"({"weight":66.6,"unit":"kg","condition":"ok"})");
-            host_.device->report(host_.host, BP_DEVICE_FAILED, kit::str("said on the wrong thread"));
+            host_.device->report(host_.host, BP_DEVICE_FAILED,
+                                 kit::str("said on the wrong thread"));
         }}.join();
     }
 };

@@ -12,4 +12,5 @@ bp_status create(const bp_host*, const char*, bp_instance**) {
 
 }  // namespace
 
-extern "C" BP_EXPORT const bp_entry bp_plugin_entry{sizeof(bp_entry), BP_ABI_MAJOR, BP_ABI_MINOR + 7, 0, &create};
+extern "C" BP_EXPORT const bp_entry bp_plugin_entry{sizeof(bp_entry), BP_ABI_MAJOR,
+                                                    BP_ABI_MINOR + 7, 0, &create};

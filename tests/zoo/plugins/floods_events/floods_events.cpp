@@ -10,7 +10,8 @@ struct FloodsEvents : zoo::Animal<FloodsEvents> {
     using Animal::Animal;
     void misbehave() {
         keep_on([](void* self, std::uint64_t) {
-            for (int i = 0; i < 500; ++i) static_cast<FloodsEvents*>(self)->host_.emit("noise", "{}");
+            for (int i = 0; i < 500; ++i)
+                static_cast<FloodsEvents*>(self)->host_.emit("noise", "{}");
         });
     }
 };

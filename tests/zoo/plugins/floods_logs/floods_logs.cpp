@@ -10,7 +10,8 @@ struct FloodsLogs : zoo::Animal<FloodsLogs> {
     using Animal::Animal;
     void misbehave() {
         keep_on([](void* self, std::uint64_t) {
-            for (int i = 0; i < 500; ++i) static_cast<FloodsLogs*>(self)->host_.say("and another line");
+            for (int i = 0; i < 500; ++i)
+                static_cast<FloodsLogs*>(self)->host_.say("and another line");
         });
     }
 };

@@ -2,9 +2,9 @@
 // Copyright The Backplane authors.
 //
 // Forks a child, and a grandchild in a session of its own, that would live for ever.
-#include <string>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <string>
 
 #include "animal.hpp"
 

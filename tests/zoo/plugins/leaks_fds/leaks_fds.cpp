@@ -2,8 +2,8 @@
 // Copyright The Backplane authors.
 //
 // Opens files until the system refuses, and closes none.
-#include <string>
 #include <fcntl.h>
+#include <string>
 
 #include "animal.hpp"
 

@@ -2,8 +2,8 @@
 // Copyright The Backplane authors.
 //
 // Prints to stdout and stderr without end.
-#include <thread>
 #include <unistd.h>
+#include <thread>
 
 #include "animal.hpp"
 

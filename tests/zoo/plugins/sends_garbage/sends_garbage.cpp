@@ -8,7 +8,9 @@ namespace {
 
 struct SendsGarbage : zoo::Animal<SendsGarbage> {
     using Animal::Animal;
-    void misbehave() { (void)::send(zoo::host_socket(), "this is not a frame, not even nearly one", 40, 0); }
+    void misbehave() {
+        (void)::send(zoo::host_socket(), "this is not a frame, not even nearly one", 40, 0);
+    }
 };
 
 }  // namespace

@@ -13,7 +13,8 @@ public:
     using Driver::Driver;
     void start() override { report_ready(); }
     void action(backplane::sdk::Action action) override {
-        if (action.name() == "throw") throw std::runtime_error("the drawer is stuck: open it by hand");
+        if (action.name() == "throw")
+            throw std::runtime_error("the drawer is stuck: open it by hand");
         action.succeed();
     }
 };

@@ -20,15 +20,15 @@ typedef struct bp_host_bus {
      * said of it. `fd` is an open descriptor for descriptors that say {"open": {"kind": "fd"}}, else -1; the host
      * duplicates it.
      * [driver-thread & started] */
-    bp_status (*added)(const bp_host *host, bp_str descriptor, int32_t fd);
+    bp_status (*added)(const bp_host* host, bp_str descriptor, int32_t fd);
 
     /* It has gone. An unknown key is BP_E_INVALID and harmless.
      * [driver-thread & started] */
-    bp_status (*removed)(const bp_host *host, bp_str key);
+    bp_status (*removed)(const bp_host* host, bp_str key);
 
     /* All devices that were there at start() have been reported. Once for each start().
      * [driver-thread & started] */
-    bp_status (*settled)(const bp_host *host);
+    bp_status (*settled)(const bp_host* host);
 } bp_host_bus;
 
 BP_STATIC_ASSERT(sizeof(bp_host_bus) == 8 + 3 * BP_P, "bp_host_bus 1.0");

@@ -18,11 +18,12 @@ extern "C" {
 
 typedef struct bp_host_log {
     uint32_t struct_size;
-    int32_t level; /* the highest level that is written now; lines above it may be left out by the caller */
+    int32_t
+        level; /* the highest level that is written now; lines above it may be left out by the caller */
 
     /* One line of at most 4096 bytes (the rest is cut), at most 1000 lines a second (the rest is counted).
      * [any-thread] */
-    void (*write)(const bp_host *host, int32_t level, bp_str text);
+    void (*write)(const bp_host* host, int32_t level, bp_str text);
 } bp_host_log;
 
 BP_STATIC_ASSERT(sizeof(bp_host_log) == 8 + BP_P, "bp_host_log 1.0");

@@ -21,11 +21,11 @@ typedef struct bp_plugin_probe {
 
     /* Begin to find out; writes no more to the device than its note admits. Returns without waiting.
      * [driver-thread & stopped] */
-    bp_status (*start)(bp_instance *self);
+    bp_status (*start)(bp_instance* self);
 
     /* The deadline has passed: leave no timer and no watch behind; finish() is ignored from here on.
      * [driver-thread & stopped] */
-    void (*cancel)(bp_instance *self);
+    void (*cancel)(bp_instance* self);
 } bp_plugin_probe;
 
 typedef struct bp_host_probe {
@@ -34,7 +34,7 @@ typedef struct bp_host_probe {
 
     /* The answer, with the reason for people; exactly once for each probe. No timer and no watch is left.
      * [driver-thread & stopped] */
-    bp_status (*finish)(const bp_host *host, int32_t verdict, bp_str reason);
+    bp_status (*finish)(const bp_host* host, int32_t verdict, bp_str reason);
 } bp_host_probe;
 
 BP_STATIC_ASSERT(sizeof(bp_plugin_probe) == 8 + 2 * BP_P, "bp_plugin_probe 1.0");
