@@ -215,7 +215,7 @@ ROWS = [
         lambda f: (times(f), '', judge(f['p50_ms'], 50))),
     Row('start', 'start.listed', 'start to the scale ready, warm, first start (with probe)', '400 ms',
         lambda f: (times(f), '', judge(f['p50_ms'], 400))),
-    Row('start', 'start.listed_known', 'the same, a scale that the box knows (no probe)', '',
+    Row('start', 'start.listed_known', 'the same with the state of earlier starts (its driver is asked first)', '',
         lambda f: (times(f), '', '')),
     Row('start_cold', 'start_cold.hello', 'start to the first `/hw_proxy/hello`, page cache empty', '',
         lambda f: (times(f), '', '')),

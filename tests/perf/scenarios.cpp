@@ -168,8 +168,7 @@ struct StartTimes {
     Samples hello, listed;
 };
 
-void start_once(StartTimes& out, const std::filesystem::path& state, bool cold) {
-    ScaleOnLine line;
+void start_once(StartTimes& out, const ScaleOnLine& line, const std::filesystem::path& state, bool cold) {
     BoxProcess::Options options;
     options.config = line.config();
     options.wait_until_up = false;
@@ -204,14 +203,15 @@ void start_once(StartTimes& out, const std::filesystem::path& state, bool cold) 
 }
 
 void measure_start(double scale) {
+    const ScaleOnLine line;  // always the same port, by which a box knows the scale again
     StartTimes first, again;
-    start_once(first, {}, false);  // not counted: it brings the programs into memory
+    start_once(first, line, {}, false);  // not counted: it brings the programs into memory
     first = {};
-    for (int i = 0; i < times(scale, 20); ++i) start_once(first, {}, false);
+    for (int i = 0; i < times(scale, 20); ++i) start_once(first, line, {}, false);
     const TemporaryFolder state;
-    start_once(again, state.path(), false);
+    start_once(again, line, state.path(), false);  // nor this: it makes the scale known
     again = {};
-    for (int i = 0; i < times(scale, 20); ++i) start_once(again, state.path(), false);
+    for (int i = 0; i < times(scale, 20); ++i) start_once(again, line, state.path(), false);
     print_figure("start.hello", first.hello.summary());
     print_figure("start.listed", first.listed.summary());
     print_figure("start.listed_known", again.listed.summary());
@@ -220,8 +220,9 @@ void measure_start(double scale) {
 void measure_cold_start(double scale) {
     if (!drop_page_cache())
         return print_figure("start_cold", {{"skipped", "emptying the page cache needs root"}});
+    const ScaleOnLine line;
     StartTimes cold;
-    for (int i = 0; i < times(scale, 20); ++i) start_once(cold, {}, true);
+    for (int i = 0; i < times(scale, 20); ++i) start_once(cold, line, {}, true);
     print_figure("start_cold.hello", cold.hello.summary());
     print_figure("start_cold.listed", cold.listed.summary());
 }
