@@ -179,12 +179,9 @@ void EventPolls::follow(Session& session, const std::vector<std::string>& device
 EventPtr EventPolls::next_event(const Session& session, double last_event) const {
     if (session.floors.empty() || ring_.last_seq() == 0) return nullptr;
     EventSeq after = 0;
-    const EventPtr newest =
-        ring_.first_after(ring_.last_seq() - 1, [](const Event&) { return true; });
-    // A cursor beyond the newest event is not ours: the page got it before the box restarted with a
-    // clock that is behind. Taking it at its word would silence the page until the clock has caught
-    // up.
-    if (newest && last_event <= newest->time + k_time_tolerance)
+    // A cursor from the future is not ours: the page got it before the box restarted with a clock
+    // that is behind. Taking it at its word would silence the page until the clock has caught up.
+    if (last_event <= ring_.now() + k_time_tolerance)
         after = ring_.seq_at_time(last_event + k_time_tolerance);
     const auto lowest =
         std::min_element(session.floors.begin(), session.floors.end(),

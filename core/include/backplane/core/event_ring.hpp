@@ -9,6 +9,7 @@
 
 #include <boost/json/object.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -90,6 +91,9 @@ public:
     EventSeq seq_at_time(double time) const;
     /// seq of the last event that is at least this old.
     EventSeq seq_older_than(std::chrono::steady_clock::duration age) const;
+
+    /// Unix time as events are stamped: the clock's, but never behind the last event.
+    double now() const { return std::max(wall_now_(), last_time_); }
 
     EventSeq last_seq() const noexcept { return last_seq_; }
     EventSeq oldest_seq() const noexcept {

@@ -126,6 +126,16 @@ TEST_F(Defect5, a_cursor_from_before_a_restart_with_a_wrong_clock_does_not_silen
     EXPECT_EQ(value_of(page), "new");
 }
 
+TEST_F(Defect5, a_cursor_between_the_newest_event_and_now_brings_nothing_old) {
+    // A page that says "from now on" by its own clock once got the last seconds again.
+    scan("old");
+    advance(2s);
+    const auto page = poll("u1", {k_scanner}, wall - 1);
+    EXPECT_FALSE(page->answered());
+    scan("new");
+    EXPECT_EQ(value_of(page), "new");
+}
+
 TEST_F(TheEventRoute, delivers_what_came_between_two_polls_even_when_the_page_took_a_minute) {
     auto page = poll("u1", {k_scanner});
     scan("first");
