@@ -37,15 +37,21 @@ std::string hint(int error) {
 }
 
 Result<Fd> open_node(const std::string& path) {
-    Fd fd{::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)};
-    if (!fd) {
+    const auto failed = [&] {
         const int error = errno;
         return failure("device.open",
                        "cannot open " + path + ": " + std::strerror(error) + hint(error));
-    }
+    };
+    // Opening alone can do something (a FIFO lets its other end go on, a tape rewinds), so the kind
+    // is looked at first, on the very file that is opened then.
+    const Fd place{::open(path.c_str(), O_PATH | O_CLOEXEC)};
+    if (!place) return failed();
     struct stat info {};
-    if (::fstat(fd.get(), &info) != 0 || !S_ISCHR(info.st_mode))
+    if (::fstat(place.get(), &info) != 0 || !S_ISCHR(info.st_mode))
         return failure("device.open", path + " is not a character device: it is not opened");
+    const std::string same = "/proc/self/fd/" + std::to_string(place.get());
+    Fd fd{::open(same.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)};
+    if (!fd) return failed();
     return fd;
 }
 
@@ -137,7 +143,8 @@ void DeviceOpener::open(const OpenSpec& spec, const Fd& handed_over,
                     boost::system::error_code error;
                     Fd fd{state->socket.release(error)};
                     const int flags = fd ? ::fcntl(fd.get(), F_GETFL) : -1;
-                    if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0)
+                    if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0 ||
+                        ::fcntl(fd.get(), F_SETFD, FD_CLOEXEC) != 0)
                         return state->finish(failure(
                             "device.open", "cannot hand over the connection to " + state->target));
                     state->finish(std::move(fd));
