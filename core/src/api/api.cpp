@@ -13,7 +13,7 @@
 #include "api/event_stream.hpp"
 #include "api/json_views.hpp"
 #include "api/metrics.hpp"
-#include "api/query.hpp"
+#include "backplane/core/http_form.hpp"
 #include "backplane/core/log.hpp"
 #include "http/http_types.hpp"
 
@@ -175,12 +175,12 @@ void Api::State::answer_logs(const HttpExchangePtr& exchange,
                              const std::shared_ptr<boost::asio::steady_timer>& timer,
                              const std::shared_ptr<State>& self) {
     const std::string& query = exchange->request().query;
-    const std::uint64_t after = number_or(query_value(query, "after"), 0);
+    const std::uint64_t after = number_or(form_value(query, "after").value_or(""), 0);
     const std::size_t limit =
-        std::min<std::size_t>(number_or(query_value(query, "limit"), 1000), 5000);
-    const std::string component = query_value(query, "component");
+        std::min<std::size_t>(number_or(form_value(query, "limit").value_or(""), 1000), 5000);
+    const std::string component = form_value(query, "component").value_or("");
     LogLevel level = LogLevel::debug;
-    if (const std::string wanted = query_value(query, "level");
+    if (const std::string wanted = form_value(query, "level").value_or("");
         !wanted.empty() && !parse_log_level(wanted, level))
         return exchange->respond(
             error_response(400, "logs.level",
@@ -256,7 +256,7 @@ void Api::install(HttpRouter& router) {
     get("/api/v1/logs", [state](const HttpExchangePtr& exchange) {
         const auto wait = std::min<std::chrono::steady_clock::duration>(
             std::chrono::seconds{std::min<std::uint64_t>(
-                number_or(query_value(exchange->request().query, "wait"), 0), 60)},
+                number_or(form_value(exchange->request().query, "wait").value_or(""), 0), 60)},
             k_log_wait_most);
         std::shared_ptr<boost::asio::steady_timer> timer;
         if (wait > 0s && state->log_waiters < k_log_waiters) {

@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "api/json_views.hpp"
-#include "api/query.hpp"
+#include "backplane/core/http_form.hpp"
 
 namespace backplane::core {
 
@@ -25,8 +25,8 @@ public:
 
     void begin() {
         const HttpRequest& request = exchange_->request();
-        device_ = query_value(request.query, "device");
-        std::string after = query_value(request.query, "after");
+        device_ = form_value(request.query, "device").value_or("");
+        std::string after = form_value(request.query, "after").value_or("");
         if (const auto header = request.header("Last-Event-ID"); !header.empty()) after = header;
         EventSeq cursor = events_.last_seq();
         if (!after.empty()) std::from_chars(after.data(), after.data() + after.size(), cursor);
