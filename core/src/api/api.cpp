@@ -16,6 +16,7 @@
 #include "backplane/core/http_form.hpp"
 #include "backplane/core/log.hpp"
 #include "http/http_types.hpp"
+#include "util/json_members.hpp"
 
 namespace backplane::core {
 
@@ -78,11 +79,6 @@ std::optional<json::object> body_object(const HttpExchangePtr& exchange) {
         return std::nullopt;
     }
     return std::move(value.get_object());
-}
-
-std::string text_of(const json::object& object, std::string_view member) {
-    const auto* value = object.if_contains(member);
-    return value && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
 unsigned status_of(const ActionOutcome& outcome) {
@@ -276,10 +272,10 @@ void Api::install(HttpRouter& router) {
         auto body = body_object(exchange);
         if (!body) return;
         ActionRequest request;
-        request.device = text_of(*body, "device");
-        request.name = text_of(*body, "action");
-        request.unique_id = text_of(*body, "unique_id");
-        request.session = text_of(*body, "session");
+        request.device = text_member(*body, "device");
+        request.name = text_member(*body, "action");
+        request.unique_id = text_member(*body, "unique_id");
+        request.session = text_member(*body, "session");
         if (request.device.empty())
             return exchange->respond(error_response(
                 400, "action.device", "say which \"device\" is meant: its identifier"));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "backplane/core/log.hpp"
+#include "util/json_members.hpp"
 
 namespace backplane::core {
 
@@ -13,12 +14,8 @@ namespace {
 
 constexpr std::string_view k_component = "registry";
 
-std::string text_member(const boost::json::object& object, std::string_view member,
-                        std::size_t most = 512) {
-    const auto* value = object.if_contains(member);
-    if (!value || !value->is_string()) return {};
-    return std::string(value->get_string()).substr(0, most);
-}
+// What a driver says of its device is shown in lists; more than this is cut.
+constexpr std::size_t k_description_bytes = 512;
 
 ActionOutcome outcome(ActionOutcome::Status status, std::string code, std::string message) {
     ActionOutcome result;
@@ -292,7 +289,8 @@ void DeviceSession::reported(InstanceId id, RunnerListener::DeviceReport report,
 void DeviceSession::described(InstanceId id, const boost::json::object& description) {
     if (id != instance_) return;
     const auto take = [&](std::string_view member, std::string& into) {
-        if (const std::string text = text_member(description, member); !text.empty()) into = text;
+        if (const std::string text = text_member(description, member); !text.empty())
+            into = text.substr(0, k_description_bytes);
     };
     take("name", info_.name);
     take("manufacturer", info_.manufacturer);

@@ -10,6 +10,7 @@
 #include <span>
 #include <tuple>
 
+#include "util/json_members.hpp"
 #include "util/memory_file.hpp"
 
 namespace backplane::core {
@@ -44,11 +45,6 @@ std::tuple<int, int, int> version_number(const std::string& version) {
     int major = 0, minor = 0, patch = 0;
     std::sscanf(version.c_str(), "%9d.%9d.%9d", &major, &minor, &patch);
     return {major, minor, patch};
-}
-
-std::string text_member(const boost::json::object& object, std::string_view member) {
-    const auto* value = object.if_contains(member);
-    return value && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
 CataloguedPlugin read_plugin(const fs::path& path, const sdk::HostFacts& host) {
