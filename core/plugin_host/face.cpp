@@ -160,6 +160,10 @@ bp_status bus_settled(const bp_host* host) noexcept {
     return enter(host, "settled()", [&](Instance& i) { return i.settle(); });
 }
 
+bp_status state_put(const bp_host* host, bp_bytes bytes) noexcept {
+    return enter(host, "put() of " BP_EXT_STATE, [&](Instance& i) { return i.put_state(bytes); });
+}
+
 // The level is the one member that changes, and plug-ins read it from any thread without asking.
 constinit bp_host_log g_log{sizeof(bp_host_log), BP_LOG_INFO, &write_log};
 constexpr bp_host_timer k_timer{sizeof(bp_host_timer), 0, &timer_now, &timer_start, &timer_cancel};
@@ -172,6 +176,7 @@ constexpr bp_host_probe k_probe{sizeof(bp_host_probe), 0, &probe_finish};
 constexpr bp_host_actions k_actions{sizeof(bp_host_actions), 0, &action_complete};
 constexpr bp_host_events k_events{sizeof(bp_host_events), 0, &event_emit};
 constexpr bp_host_bus k_bus{sizeof(bp_host_bus), 0, &bus_added, &bus_removed, &bus_settled};
+constexpr bp_host_state k_state{sizeof(bp_host_state), 0, &state_put};
 
 enum class For { all, drivers, interfaces };
 struct Extension {
@@ -189,6 +194,7 @@ const void* get_extension(const bp_host* host, const char* id) noexcept {
         Extension{BP_EXT_SETTINGS, &k_settings, For::all},
         Extension{BP_EXT_ACTIONS, &k_actions, For::all},
         Extension{BP_EXT_EVENTS, &k_events, For::all},
+        Extension{BP_EXT_STATE, &k_state, For::all},
         Extension{BP_EXT_DEVICE, &k_device, For::drivers},
         Extension{BP_EXT_PROBE, &k_probe, For::drivers},
         Extension{BP_EXT_BUS, &k_bus, For::interfaces},

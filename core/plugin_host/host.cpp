@@ -5,6 +5,8 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
+#include <limits>
+
 #include <unistd.h>
 
 #include "exit_codes.hpp"
@@ -94,6 +96,12 @@ void Host::on_frame(ipc::Frame frame) {
         case FrameType::stop:
             instance->stop();
             break;
+        case FrameType::quiesce:
+            instance->quiesce();
+            break;
+        case FrameType::resume:
+            instance->resume();
+            break;
         case FrameType::begin: {
             const auto action = frame.request;
             instance->begin(action, std::move(frame));
@@ -114,13 +122,19 @@ void Host::create(ipc::Frame frame) {
     const bool is_probe = frame.type == FrameType::probe;
     const std::uint64_t limit_ms = is_probe ? fields.number("limit_ms", 1, 600'000) : 1;
     const std::uint64_t id = frame.instance;
+    InheritedState inherited;
+    if (frame.body.contains("state_version")) {
+        inherited.version = static_cast<std::uint32_t>(
+            fields.number("state_version", 1, std::numeric_limits<std::uint32_t>::max()));
+        inherited.bytes = std::move(frame.payload);
+    }
     if (!fields.problem().empty() || instances_.count(id) != 0) ::_exit(k_exit_broken_frame);
-    const auto instance =
-        std::make_shared<Instance>(Instance::Parts{context_, hub_, pool_, entry_}, id, descriptor,
-                                   settings, std::move(frame.device), [this, id] {
-                                       instances_.erase(id);
-                                       end_when_empty();
-                                   });
+    const auto instance = std::make_shared<Instance>(
+        Instance::Parts{context_, hub_, pool_, entry_}, id, descriptor, settings,
+        std::move(frame.device), std::move(inherited), [this, id] {
+            instances_.erase(id);
+            end_when_empty();
+        });
     instances_.emplace(id, instance);
     if (is_probe) {
         instance->probe(std::chrono::milliseconds{static_cast<std::int64_t>(limit_ms)});

@@ -88,7 +88,8 @@ std::string_view code_of(bp_status status) noexcept {
 }
 
 Instance::Instance(Parts parts, std::uint64_t id, const json::object& descriptor,
-                   const json::object& settings, Fd device, std::function<void()> gone)
+                   const json::object& settings, Fd device, InheritedState inherited,
+                   std::function<void()> gone)
     : context_(parts.context),
       entry_(parts.entry),
       id_(id),
@@ -102,7 +103,9 @@ Instance::Instance(Parts parts, std::uint64_t id, const json::object& descriptor
       works_(std::make_shared<Works>(context_, parts.pool, id,
                                      [this] {
                                          if (state_ == State::draining) destroy_when_idle();
+                                         if (state_ == State::quiescing) quiesce_when_idle();
                                      })),
+      inherited_(std::move(inherited)),
       probe_timer_(context_.loop) {}
 
 bool Instance::create(std::string& why, bp_status& status) {
@@ -133,19 +136,6 @@ std::string Instance::failure_text(bp_status status, std::string_view call) {
     if (!error_text_.empty()) return std::exchange(error_text_, {});
     return std::string{call} + " failed with " + std::string{code_of(status)} +
            " and gave no reason";
-}
-
-template <typename Extension>
-const Extension* Instance::extension(const char* id, std::size_t needed_bytes) {
-    const void* found = call_plugin(context_, PluginCall::get_extension, id_,
-                                    [&] { return self_->get_extension(self_, id); });
-    const auto* extension = static_cast<const Extension*>(found);
-    if (extension == nullptr) return nullptr;
-    if (extension->struct_size < needed_bytes) {
-        fault(std::string{"offers an extension that is too short: "} + id);
-        return nullptr;
-    }
-    return extension;
 }
 
 bp_status Instance::not_now(std::string_view what) {
@@ -263,6 +253,7 @@ void Instance::start_probed() {
 }
 
 void Instance::run_start() {
+    restore_state();
     state_ = State::starting;
     settled_ = false;
     last_report_.clear();
@@ -310,10 +301,18 @@ void Instance::stop() {
             }
             clean_up("a probe", false);
             return end(say);
+        case State::quiescing:
+        case State::quiesced:
+            return end(say);
         case State::judged:
         case State::started:
             break;
     }
+    call_stop();
+    end(say);
+}
+
+void Instance::call_stop() {
     const auto* interrupt =
         extension<bp_plugin_interrupt>(BP_EXT_INTERRUPT, sizeof(bp_plugin_interrupt));
     if (interrupt != nullptr && interrupt->interrupt != nullptr) {
@@ -324,7 +323,6 @@ void Instance::stop() {
         call_plugin(context_, PluginCall::stop, id_, [&] { self_->stop(self_); });
         clean_up("stop()", true);
     }
-    end(say);
 }
 
 void Instance::clean_up(std::string_view after, bool report_actions) {
@@ -508,20 +506,18 @@ bp_status Instance::complete(std::uint64_t id, bp_status status, bp_str result, 
 
 bp_status Instance::start_timer(std::uint64_t delay, std::uint64_t period, bp_timer_fn fn,
                                 void* user, std::uint64_t* out) {
-    if (state_ == State::draining || state_ == State::gone)
-        return not_now("start() of " BP_EXT_TIMER);
+    if (at_rest()) return not_now("start() of " BP_EXT_TIMER);
     return timers_->start(delay, period, fn, user, out);
 }
 
 bp_status Instance::watch(std::int32_t fd, std::uint32_t events, bp_fd_fn fn, void* user,
                           std::uint64_t* out) {
-    if (state_ == State::draining || state_ == State::gone) return not_now("watch() of " BP_EXT_FD);
+    if (at_rest()) return not_now("watch() of " BP_EXT_FD);
     return watches_.watch(fd, events, fn, user, out);
 }
 
 bp_status Instance::submit(bp_work_fn work, bp_work_done_fn done, void* user) {
-    if (state_ == State::draining || state_ == State::gone)
-        return not_now("submit() of " BP_EXT_WORKER);
+    if (at_rest()) return not_now("submit() of " BP_EXT_WORKER);
     return works_->submit(work, done, user);
 }
 
@@ -542,7 +538,7 @@ bp_status Instance::report(std::int32_t state, bp_str reason) {
 bp_status Instance::describe(bp_str text) {
     auto description = parse_object(text, ipc::k_object_bytes);
     if (!description) return bad_argument("describe() without a JSON object of at most 32 KiB");
-    if (state_ == State::draining || state_ == State::gone) return not_now("describe()");
+    if (at_rest()) return not_now("describe()");
     std::string written = json::serialize(*description);
     if (written == last_description_) return BP_OK;
     if (!context_.link.has_room()) return BP_E_NO_SPACE;

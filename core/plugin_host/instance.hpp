@@ -4,7 +4,10 @@
 // One instance of the plug-in: its states, and what it may do in each of them.
 //
 //   created → probing → judged → started → draining → gone
-//      └────────────────────────↗
+//      └────────────────────────↗ ↑    ↓      ↑
+//                                 │ quiescing │
+//                                 │    ↓      │
+//                                quiesced ────┘
 //
 // Purpose: the plug-in gets exactly the calls that the contract promises, and the daemon exactly
 // the answers that the protocol promises, whatever the plug-in does. What it leaves behind is
@@ -36,6 +39,12 @@
 
 namespace backplane::core::host {
 
+/// What the predecessor of an instance has put.
+struct InheritedState {
+    std::uint32_t version = 0;  ///< 0: there is none
+    std::vector<std::uint8_t> bytes;
+};
+
 class Instance : public std::enable_shared_from_this<Instance> {
 public:
     struct Parts {
@@ -46,7 +55,8 @@ public:
     };
     /// `gone` is called once, from the loop, when destroy() has returned.
     Instance(Parts parts, std::uint64_t id, const boost::json::object& descriptor,
-             const boost::json::object& settings, Fd device, std::function<void()> gone);
+             const boost::json::object& settings, Fd device, InheritedState inherited,
+             std::function<void()> gone);
     Instance(const Instance&) = delete;
     Instance& operator=(const Instance&) = delete;
     ~Instance() = default;
@@ -56,6 +66,8 @@ public:
     void start();
     void start_probed();
     void stop();
+    void quiesce();
+    void resume();
     void begin(std::uint64_t action, ipc::Frame frame);
     void cancel(std::uint64_t action);
 
@@ -81,10 +93,22 @@ public:
     bp_status add_device(bp_str descriptor, std::int32_t fd);
     bp_status remove_device(bp_str key);
     bp_status settle();
+    bp_status put_state(bp_bytes bytes);
     void set_error(bp_status code, bp_str text);
 
 private:
-    enum class State { created, probing, judged, starting, started, stopping, draining, gone };
+    enum class State {
+        created,
+        probing,
+        judged,
+        starting,
+        started,
+        stopping,
+        quiescing,
+        quiesced,
+        draining,
+        gone
+    };
     struct Action {
         std::string name, data;
         std::vector<std::uint8_t> payload;
@@ -96,6 +120,11 @@ private:
     bool create(std::string& why, bp_status& status);
     bool at_work() const noexcept {
         return state_ == State::starting || state_ == State::started || state_ == State::stopping;
+    }
+    /// Between stop() and the next start() or destroy(): nothing may be set going.
+    bool at_rest() const noexcept {
+        return state_ == State::quiescing || state_ == State::quiesced ||
+               state_ == State::draining || state_ == State::gone;
     }
     bp_status not_now(std::string_view what);
     bp_status bad_argument(std::string_view what);
@@ -109,6 +138,10 @@ private:
     void judge();
     void probe_overdue();
     void run_start();
+    void restore_state();
+    void call_stop();
+    void quiesce_when_idle();
+    std::uint32_t save_state();
     void clean_up(std::string_view after, bool report_actions);
     void end(std::function<void()> farewell);
     void destroy_when_idle();
@@ -135,6 +168,11 @@ private:
 
     std::string error_text_;
 
+    InheritedState inherited_;  // until the first start()
+    std::vector<std::uint8_t> saved_;
+    bool saving_ = false;
+    bool saved_all_ = true;
+
     boost::asio::steady_timer probe_timer_;
     std::chrono::milliseconds probe_limit_{};
     bool probe_answered_ = false;
@@ -153,6 +191,19 @@ private:
     std::deque<std::uint64_t> ended_ids_;  // to tell "twice" from "never begun"
     std::function<void()> farewell_;
 };
+
+template <typename Extension>
+const Extension* Instance::extension(const char* id, std::size_t needed_bytes) {
+    const void* found = call_plugin(context_, ipc::PluginCall::get_extension, id_,
+                                    [&] { return self_->get_extension(self_, id); });
+    const auto* extension = static_cast<const Extension*>(found);
+    if (extension == nullptr) return nullptr;
+    if (extension->struct_size < needed_bytes) {
+        fault(std::string{"offers an extension that is too short: "} + id);
+        return nullptr;
+    }
+    return extension;
+}
 
 /// "BUSY", "NO_DEVICE", …; other failures are "FAILED".
 std::string_view code_of(bp_status status) noexcept;

@@ -183,10 +183,58 @@ TEST_F(AHostProgram, ignores_requests_for_instances_that_are_gone) {
     send(make_frame(FrameType::stop, 99));
     send(make_frame(FrameType::cancel, 99, 1));
     send(make_frame(FrameType::start_probed, 99));
+    send(make_frame(FrameType::quiesce, 99));
+    send(make_frame(FrameType::resume, 99));
     send(make_frame(FrameType::ping, 0, 1));
     const auto frame = next();
     ASSERT_TRUE(frame.has_value());
     EXPECT_EQ(frame->type, FrameType::pong);
+}
+
+TEST_F(AHostProgram, ends_when_it_is_sent_a_state_of_version_0) {
+    start("keeper");
+    ASSERT_TRUE(next(FrameType::hello).has_value());
+    send(make_frame(
+        FrameType::start, 1, 0,
+        json::object{
+            {"descriptor", json::object{}}, {"settings", json::object{}}, {"state_version", 0}}));
+    EXPECT_EQ(exit_text(), status(k_exit_broken_frame));
+}
+
+TEST_F(AHostProgram, calls_stop_once_and_tells_the_state_behind_everything_else) {
+    start("keeper");
+    ASSERT_TRUE(next(FrameType::hello).has_value());
+    auto frame =
+        make_frame(FrameType::start, 1, 0,
+                   json::object{{"descriptor", json::object{}},
+                                {"settings", json::object{{"do", "count"}, {"in", "stop"}}},
+                                {"state_version", 1}});
+    frame.payload = {'4', '0'};
+    send(frame);
+    ASSERT_TRUE(next(FrameType::started).has_value());
+    send(make_frame(FrameType::resume, 1));  // it is not quiesced: nothing to do
+    send(make_frame(
+        FrameType::begin, 1, 5,
+        json::object{{"name", "never"}, {"data", json::object{}}, {"deadline_ms", 600'000}}));
+    send(make_frame(FrameType::quiesce, 1));
+    send(make_frame(FrameType::quiesce, 1));
+    std::vector<FrameType> order;
+    std::optional<Frame> said;
+    do {
+        said = next();
+        ASSERT_TRUE(said.has_value());
+        order.push_back(said->type);
+    } while (said->type != FrameType::quiesced);
+    EXPECT_THAT(order, ::testing::ElementsAre(FrameType::event, FrameType::action_ended,
+                                              FrameType::quiesced));
+    EXPECT_EQ(said->body.at("version").to_number<int>(), 1);
+    EXPECT_EQ(said->payload, (std::vector<std::uint8_t>{'4', '1'})) << "stop() has counted once";
+
+    send(make_frame(FrameType::stop, 1));
+    send(make_frame(FrameType::ping, 0, 1));
+    said = next();
+    ASSERT_TRUE(said.has_value());
+    EXPECT_EQ(said->type, FrameType::stopped) << "and nothing else: " << to_string(said->type);
 }
 
 }  // namespace

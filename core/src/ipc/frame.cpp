@@ -50,8 +50,8 @@ struct Rule {
 };
 
 constexpr std::array k_rules{
-    Rule{FrameType::probe, "probe", Direction::to_host, Member::required, false, false, true},
-    Rule{FrameType::start, "start", Direction::to_host, Member::required, false, false, true},
+    Rule{FrameType::probe, "probe", Direction::to_host, Member::required, false, true, true},
+    Rule{FrameType::start, "start", Direction::to_host, Member::required, false, true, true},
     Rule{FrameType::start_probed, "start_probed", Direction::to_host, Member::required},
     Rule{FrameType::stop, "stop", Direction::to_host, Member::required},
     Rule{FrameType::begin, "begin", Direction::to_host, Member::required, true, true},
@@ -59,6 +59,8 @@ constexpr std::array k_rules{
     Rule{FrameType::set_log_level, "set_log_level", Direction::to_host},
     Rule{FrameType::ping, "ping", Direction::to_host, Member::none, true},
     Rule{FrameType::shut_down, "shut_down", Direction::to_host},
+    Rule{FrameType::quiesce, "quiesce", Direction::to_host, Member::required},
+    Rule{FrameType::resume, "resume", Direction::to_host, Member::required},
     Rule{FrameType::hello, "hello", Direction::to_core},
     Rule{FrameType::load_failed, "load_failed", Direction::to_core},
     Rule{FrameType::probed, "probed", Direction::to_core, Member::required},
@@ -78,6 +80,7 @@ constexpr std::array k_rules{
     Rule{FrameType::dropped, "dropped", Direction::to_core},
     Rule{FrameType::pong, "pong", Direction::to_core, Member::none, true},
     Rule{FrameType::bye, "bye", Direction::to_core},
+    Rule{FrameType::quiesced, "quiesced", Direction::to_core, Member::required, false, true},
 };
 
 const Rule* rule_of(std::uint8_t type) noexcept {

@@ -35,6 +35,8 @@ inline constexpr unsigned k_plugin_json_depth = k_json_depth - 2;
 
 inline constexpr std::size_t k_text_bytes = 4096;
 inline constexpr std::size_t k_object_bytes = std::size_t{32} << 10;
+/// What an instance leaves to its successor.
+inline constexpr std::size_t k_state_bytes = std::size_t{1} << 20;
 inline constexpr std::size_t k_result_bytes = std::size_t{1} << 20;
 inline constexpr std::size_t k_kind_bytes = 128;
 inline constexpr std::size_t k_key_bytes = 1024;
@@ -51,6 +53,8 @@ enum class FrameType : std::uint8_t {
     set_log_level = 7,
     ping = 8,
     shut_down = 9,
+    quiesce = 10,
+    resume = 11,
 
     hello = 64,
     load_failed = 65,
@@ -70,6 +74,7 @@ enum class FrameType : std::uint8_t {
     dropped = 79,
     pong = 80,
     bye = 81,
+    quiesced = 82,
 };
 std::string_view to_string(FrameType type) noexcept;
 

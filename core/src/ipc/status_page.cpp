@@ -49,7 +49,7 @@ Result<void*> map_page(const Fd& file, int protection) {
     return memory;
 }
 
-constexpr std::array<std::string_view, 16> k_names{"nothing",
+constexpr std::array<std::string_view, 18> k_names{"nothing",
                                                    "loading",
                                                    "create()",
                                                    "destroy()",
@@ -64,8 +64,10 @@ constexpr std::array<std::string_view, 16> k_names{"nothing",
                                                    "interrupt()",
                                                    "a timer",
                                                    "a watch of a descriptor",
-                                                   "the end of its work"};
-static_assert(k_names.size() == static_cast<std::size_t>(PluginCall::work_done) + 1);
+                                                   "the end of its work",
+                                                   "state save()",
+                                                   "state restore()"};
+static_assert(k_names.size() == static_cast<std::size_t>(PluginCall::state_restore) + 1);
 
 }  // namespace
 

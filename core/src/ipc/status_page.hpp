@@ -36,6 +36,8 @@ enum class PluginCall : std::uint32_t {
     timer,
     fd_watch,
     work_done,
+    state_save,
+    state_restore,
 };
 /// As it reads in "hung in …": "start()", "action begin()", "a timer".
 std::string_view to_string(PluginCall call) noexcept;

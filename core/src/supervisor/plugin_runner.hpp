@@ -41,11 +41,18 @@ struct PluginImage {
     boost::json::object note;
 };
 
+/// What an instance leaves to the one that takes over its device (backplane.state/1).
+struct SavedState {
+    std::uint32_t version = 0;  ///< of the format, chosen by the plug-in; 0: there is none
+    std::vector<std::uint8_t> bytes;
+};
+
 struct InstanceSpec {
     InstanceId id = 0;
     boost::json::object descriptor;  ///< of the device; empty for an interface
     boost::json::object settings;
     Fd device;  ///< open device, or empty
+    SavedState state;  ///< of the predecessor; offered before start(), which may decline it
 };
 
 /// Why a process ended or was ended, for people and for metrics.
@@ -91,6 +98,8 @@ public:
     virtual void instance_started(
         InstanceId id, const Result<void>& result) = 0;  ///< create() or start() failed: error
     virtual void instance_stopped(InstanceId id) = 0;    ///< destroyed; the id is over
+    /// stop() has returned and everything it said before has been told: it touches its device no more.
+    virtual void instance_quiesced(InstanceId id, SavedState state) = 0;
 
     enum class DeviceReport { ready, unreachable, lost, failed };
     virtual void device_reported(InstanceId id, DeviceReport report, const std::string& reason) = 0;
@@ -164,6 +173,10 @@ public:
     virtual void start_probed(
         InstanceId id) = 0;  ///< start() of an instance that claimed; → instance_started
     virtual void stop(InstanceId id) = 0;  ///< stop() and destroy(); → instance_stopped
+    /// stop() without destroy(), and what it would leave to a successor; → instance_quiesced
+    virtual void quiesce(InstanceId id) = 0;
+    virtual void resume(
+        InstanceId id) = 0;  ///< start() of a quiesced instance; → instance_started
     virtual void begin(
         RunnerAction
             action) = 0;  ///< → action_ended, exactly once unless plugin_down() comes first

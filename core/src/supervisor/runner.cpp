@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -453,9 +454,10 @@ void Runner::watch(const LifePtr& life) {
     } else {
         for (const auto& [id, instance] : life->instances) {
             if (!due(instance.answer_by)) continue;
-            const char* what = instance.state == Instance::State::probing    ? "a probe of"
-                               : instance.state == Instance::State::stopping ? "the stop of"
-                                                                             : "the start of";
+            const char* what = instance.state == Instance::State::probing     ? "a probe of"
+                               : instance.state == Instance::State::stopping  ? "the stop of"
+                               : instance.state == Instance::State::quiescing ? "the quiesce of"
+                                                                              : "the start of";
             end_process(ExitReason::Kind::hung, std::string{"did not finish "} + what +
                                                     " instance " + std::to_string(id) + " in time" +
                                                     place_of(*life));
@@ -526,6 +528,25 @@ void Runner::arm_flush(const LifePtr& life, ipc::Outbox::Outcome outcome) {
     }
 }
 
+ipc::OutgoingFrame Runner::frame_with_state(FrameType type, InstanceSpec& spec, json::object body) {
+    body["descriptor"] = std::move(spec.descriptor);
+    body["settings"] = std::move(spec.settings);
+    const bool has_state = spec.state.version != 0 && spec.state.bytes.size() <= ipc::k_state_bytes;
+    if (has_state) body["state_version"] = spec.state.version;
+    auto frame = make_frame(type, spec.id, 0, body);
+    frame.device = std::move(spec.device);
+    // Without what it should have taken over it starts as if it were the first, which always works.
+    if (has_state) {
+        frame.payload = std::move(spec.state.bytes);
+    } else if (!spec.state.bytes.empty()) {
+        log_warning(image_->name, "plugin.state_left_out",
+                    {{"instance", std::to_string(spec.id)},
+                     {"version", std::to_string(spec.state.version)},
+                     {"bytes", std::to_string(spec.state.bytes.size())}});
+    }
+    return frame;
+}
+
 void Runner::probe(InstanceSpec spec, milliseconds limit) {
     Life* life = usable();
     if (life == nullptr) return;
@@ -537,12 +558,7 @@ void Runner::probe(InstanceSpec spec, milliseconds limit) {
     limit = std::clamp(limit, milliseconds{1}, milliseconds{600'000});
     Instance& instance = life->instances[spec.id];
     instance.answer_by = Clock::now() + limit + policy_.hang_limit;
-    auto frame = make_frame(FrameType::probe, spec.id, 0,
-                            json::object{{"descriptor", std::move(spec.descriptor)},
-                                         {"settings", std::move(spec.settings)},
-                                         {"limit_ms", limit.count()}});
-    frame.device = std::move(spec.device);
-    send(std::move(frame));
+    send(frame_with_state(FrameType::probe, spec, json::object{{"limit_ms", limit.count()}}));
     arm_watch();
 }
 
@@ -558,11 +574,7 @@ void Runner::start(InstanceSpec spec) {
     Instance& instance = life->instances[spec.id];
     instance.state = Instance::State::starting;
     instance.answer_by = Clock::now() + 2 * policy_.hang_limit;
-    auto frame = make_frame(FrameType::start, spec.id, 0,
-                            json::object{{"descriptor", std::move(spec.descriptor)},
-                                         {"settings", std::move(spec.settings)}});
-    frame.device = std::move(spec.device);
-    send(std::move(frame));
+    send(frame_with_state(FrameType::start, spec, {}));
     arm_watch();
 }
 
@@ -593,6 +605,48 @@ void Runner::stop(InstanceId id) {
     found->second.state = Instance::State::stopping;
     found->second.answer_by = Clock::now() + policy_.stop_limit;
     send(make_frame(FrameType::stop, id));
+    arm_watch();
+}
+
+void Runner::quiesce(InstanceId id) {
+    Life* life = usable();
+    if (life == nullptr) return;
+    const auto found = life->instances.find(id);
+    if (found == life->instances.end()) return stop(id);
+    switch (found->second.state) {
+        case Instance::State::probing:
+        case Instance::State::claimed:
+            return stop(id);  // never started: there is nothing to come back to
+        case Instance::State::starting:
+        case Instance::State::started:
+            break;
+        case Instance::State::quiescing:
+        case Instance::State::quiesced:
+        case Instance::State::stopping:
+            return;
+    }
+    // One that is starting has its own limit to answer first, and then this one.
+    found->second.answer_by = std::max(found->second.answer_by.value_or(Clock::time_point{}),
+                                       Clock::now() + policy_.stop_limit);
+    found->second.state = Instance::State::quiescing;
+    send(make_frame(FrameType::quiesce, id));
+    arm_watch();
+}
+
+void Runner::resume(InstanceId id) {
+    Life* life = usable();
+    if (life == nullptr) return;
+    const auto found = life->instances.find(id);
+    if (found == life->instances.end() || found->second.state != Instance::State::quiesced) {
+        return tell_later([id](RunnerListener& l) {
+            l.instance_started(
+                id, failure("plugin.BAD_STATE", "cannot resume the instance: it is not quiesced"));
+        });
+    }
+    found->second.state = Instance::State::starting;
+    found->second.settled = false;
+    found->second.answer_by = Clock::now() + 2 * policy_.hang_limit;
+    send(make_frame(FrameType::resume, id));
     arm_watch();
 }
 
@@ -780,7 +834,9 @@ void Runner::on_instance_frame(Life& life, Frame& frame, ipc::JsonFields& fields
     }
     Instance& instance = found->second;
     const bool at_work = instance.state == Instance::State::started ||
-                         (instance.state == Instance::State::stopping && instance.was_started);
+                         ((instance.state == Instance::State::stopping ||
+                           instance.state == Instance::State::quiescing) &&
+                          instance.was_started);
     const bool is_interface = image_->kind == "interface";
     const auto bad = [&] {
         if (fields.problem().empty()) return false;
@@ -808,7 +864,8 @@ void Runner::on_instance_frame(Life& life, Frame& frame, ipc::JsonFields& fields
             }
             if (bad()) return;
             if (instance.state != Instance::State::starting &&
-                instance.state != Instance::State::stopping) {
+                instance.state != Instance::State::stopping &&
+                (instance.state != Instance::State::quiescing || instance.was_started)) {
                 return broken(frame, "without a start");
             }
             return on_started(life, id, result);
@@ -818,6 +875,23 @@ void Runner::on_instance_frame(Life& life, Frame& frame, ipc::JsonFields& fields
                 return broken(frame, "without a stop");
             }
             return on_stopped(life, id);
+        case FrameType::quiesced: {
+            SavedState state;
+            state.version = static_cast<std::uint32_t>(
+                fields.number("version", 0, std::numeric_limits<std::uint32_t>::max()));
+            if (bad()) return;
+            if (frame.payload.size() > ipc::k_state_bytes)
+                return broken(frame, "its state is larger than 1 MiB");
+            if (state.version == 0 && !frame.payload.empty())
+                return broken(frame, "a state without a version");
+            if ((instance.state != Instance::State::quiescing &&
+                 instance.state != Instance::State::stopping) ||
+                !instance.was_started) {
+                return broken(frame, "without a quiesce");
+            }
+            state.bytes = std::move(frame.payload);
+            return on_quiesced(life, id, std::move(state));
+        }
         case FrameType::action_ended: {
             RunnerListener::ActionEnd end;
             end.success = fields.flag("success");
@@ -927,9 +1001,11 @@ void Runner::on_started(Life& life, InstanceId id, const Result<void>& result) {
         return;
     }
     if (result) {
-        instance.state = Instance::State::started;
         instance.was_started = true;
-        instance.answer_by.reset();
+        if (instance.state == Instance::State::starting) {
+            instance.state = Instance::State::started;
+            instance.answer_by.reset();
+        }
         return tell([&](RunnerListener& l) { l.instance_started(id, result); });
     }
     const auto self = shared_from_this();
@@ -943,7 +1019,23 @@ void Runner::on_stopped(Life& life, InstanceId id) {
     tell([&](RunnerListener& l) { l.instance_stopped(id); });
 }
 
+void Runner::on_quiesced(Life& life, InstanceId id, SavedState state) {
+    Instance& instance = life.instances.at(id);
+    instance.was_started = false;
+    if (instance.state == Instance::State::stopping) return;  // its end is the answer now
+    instance.state = Instance::State::quiesced;
+    instance.answer_by.reset();
+    const auto self = shared_from_this();
+    end_actions(life, id, "the driver was stopped");
+    tell([&](RunnerListener& l) { l.instance_quiesced(id, std::move(state)); });
+}
+
 void Runner::forget_instance(Life& life, InstanceId id, std::string_view why) {
+    life.instances.erase(id);
+    end_actions(life, id, why);
+}
+
+void Runner::end_actions(Life& life, InstanceId id, std::string_view why) {
     // Exactly one end for each action, also if the process forgets some.
     std::vector<std::uint64_t> open;
     for (auto at = life.actions.begin(); at != life.actions.end();) {
@@ -955,7 +1047,6 @@ void Runner::forget_instance(Life& life, InstanceId id, std::string_view why) {
         life.open_payload_bytes -= at->second.payload_bytes;
         at = life.actions.erase(at);
     }
-    life.instances.erase(id);
     for (const auto action : open) {
         tell([&](RunnerListener& l) {
             l.action_ended(id, action, {false, nullptr, std::string{why}, "CANCELLED"});
@@ -1059,6 +1150,8 @@ public:
     void start(InstanceSpec spec) override { runner_->start(std::move(spec)); }
     void start_probed(InstanceId id) override { runner_->start_probed(id); }
     void stop(InstanceId id) override { runner_->stop(id); }
+    void quiesce(InstanceId id) override { runner_->quiesce(id); }
+    void resume(InstanceId id) override { runner_->resume(id); }
     void begin(RunnerAction action) override { runner_->begin(std::move(action)); }
     void cancel(InstanceId instance, std::uint64_t action) override {
         runner_->cancel(instance, action);

@@ -57,6 +57,8 @@ public:
     void start(InstanceSpec spec);
     void start_probed(InstanceId id);
     void stop(InstanceId id);
+    void quiesce(InstanceId id);
+    void resume(InstanceId id);
     void begin(RunnerAction action);
     void cancel(InstanceId instance, std::uint64_t action);
     void set_log_level(LogLevel level);
@@ -67,7 +69,7 @@ private:
     enum class State { idle, loading, up, ending, waiting, put_aside };
 
     struct Instance {
-        enum class State { probing, claimed, starting, started, stopping };
+        enum class State { probing, claimed, starting, started, quiescing, quiesced, stopping };
         State state = State::probing;
         bool was_started = false;
         bool settled = false;
@@ -142,6 +144,7 @@ private:
     void on_probed(Life& life, InstanceId id, bool claimed, const std::string& reason);
     void on_started(Life& life, InstanceId id, const Result<void>& result);
     void on_stopped(Life& life, InstanceId id);
+    void on_quiesced(Life& life, InstanceId id, SavedState state);
     void on_action_ended(Life& life, InstanceId id, std::uint64_t action,
                          RunnerListener::ActionEnd end);
     void on_text_frame(Life& life, const ipc::Frame& frame, ipc::JsonFields& fields);
@@ -149,6 +152,9 @@ private:
     void broken(std::string_view text);
     void broken(const ipc::Frame& frame, std::string_view text);
     void forget_instance(Life& life, InstanceId id, std::string_view why);
+    void end_actions(Life& life, InstanceId id, std::string_view why);
+    ipc::OutgoingFrame frame_with_state(ipc::FrameType type, InstanceSpec& spec,
+                                        boost::json::object body);
     void send(ipc::OutgoingFrame frame);
     void arm_flush(const LifePtr& life, ipc::Outbox::Outcome outcome);
 

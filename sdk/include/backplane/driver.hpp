@@ -13,6 +13,10 @@
 //         void cancel_probe();                                 // with probe(): leave no timer and no watch behind
 //         void settings_changed();                             // optional
 //         void interrupt() noexcept;                           // optional, any thread: end blocking work soon
+//         static constexpr std::uint32_t k_state_version = 1;  // optional, with the next two: leave something to the
+//         std::vector<std::uint8_t> save_state();              // one that takes over, mostly of another version;
+//         bool restore_state(std::uint32_t version,            // after stop(), and before start(). False: a version
+//                            std::span<const std::uint8_t>);   // that is not understood, start() as the first
 //     };
 //     BACKPLANE_DRIVER(Scale)
 //

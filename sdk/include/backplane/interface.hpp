@@ -7,6 +7,7 @@
 //     public:
 //         using Interface::Interface;
 //         void start() override;   // device_added() for each that is there, then settled(); afterwards as they come and go
+//         // optional: k_state_version, save_state() and restore_state(), as in driver.hpp
 //     };
 //     BACKPLANE_INTERFACE(Ports)
 #pragma once

@@ -7,12 +7,36 @@
 // anything here; they write BACKPLANE_DRIVER(Class) or BACKPLANE_INTERFACE(Class).
 #pragma once
 
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <vector>
+
 #include "backplane/action.hpp"
 
 namespace backplane::sdk {
 
+/// A driver or interface that leaves something to its successor (backplane.state/1).
+template <typename Object>
+concept KeepsState = requires(Object& object, std::uint32_t version,
+                              std::span<const std::uint8_t> state) {
+    { Object::k_state_version } -> std::convertible_to<std::uint32_t>;
+    { object.save_state() } -> std::same_as<std::vector<std::uint8_t>>;
+    { object.restore_state(version, state) } -> std::same_as<bool>;
+};
+
 template <typename Object>
 class PluginInstance {
+    // One of them alone would be forgotten in silence.
+    static_assert(
+        KeepsState<Object> || !(
+                                  requires { Object::k_state_version; } ||
+                                  requires(Object & object) { object.save_state(); } ||
+                                  requires(Object & object) { object.restore_state(1u, {}); }),
+        "to keep a state, a class has all three, and public: static constexpr std::uint32_t "
+        "k_state_version, std::vector<std::uint8_t> save_state() and bool "
+        "restore_state(std::uint32_t, std::span<const std::uint8_t>)");
+
 public:
     static bp_status create(const char* plugin_id, const bp_host* host, const char* id,
                             bp_instance** out) noexcept {
@@ -72,6 +96,23 @@ private:
         guarded(of(self).host_.raw(), [&] { of(self).object_.cancel(id); });
     }
 
+    static bp_status save_state(bp_instance* self) noexcept requires KeepsState<Object> {
+        const Host& host = of(self).host_;
+        return guarded(host.raw(), [&] {
+            const auto& table = host.template require<bp_host_state>(BP_EXT_STATE);
+            const std::vector<std::uint8_t> state = of(self).object_.save_state();
+            check(table.put(host.raw(), {state.data(), state.size()}),
+                  "leaving the state to the successor");
+        });
+    }
+    static bp_status restore_state(bp_instance* self, std::uint32_t version,
+                                   bp_bytes state) noexcept requires KeepsState<Object> {
+        return guarded(of(self).host_.raw(), [&] {
+            if (!of(self).object_.restore_state(version, {state.data, state.size}))
+                throw Failure(BP_E_UNSUPPORTED, "this version of the state is not understood");
+        });
+    }
+
     static const void* get_extension(bp_instance*, const char* id) noexcept {
         const std::string_view wanted{id ? id : ""};
         if (wanted == BP_EXT_ACTIONS) {
@@ -102,6 +143,14 @@ private:
                         guarded(of(self).host_.raw(), [&] { of(self).object_.settings_changed(); });
                     }};
                 return &k_settings;
+            }
+        }
+        if constexpr (KeepsState<Object>) {
+            if (wanted == BP_EXT_STATE) {
+                static_assert(Object::k_state_version >= 1, "0 means: no state");
+                static constexpr bp_plugin_state k_state{
+                    sizeof(bp_plugin_state), Object::k_state_version, &save_state, &restore_state};
+                return &k_state;
             }
         }
         if constexpr (requires(Object & object) { object.interrupt(); }) {

@@ -153,7 +153,7 @@ HostFacts HostFacts::of_this_machine() {
     facts.abi_minor = BP_ABI_MINOR;
     facts.extensions = {BP_EXT_ACTIONS,  BP_EXT_BUS,       BP_EXT_DEVICE, BP_EXT_EVENTS,
                         BP_EXT_FD,       BP_EXT_INTERRUPT, BP_EXT_LOG,    BP_EXT_PROBE,
-                        BP_EXT_SETTINGS, BP_EXT_TIMER,     BP_EXT_WORKER};
+                        BP_EXT_SETTINGS, BP_EXT_STATE,     BP_EXT_TIMER,  BP_EXT_WORKER};
     facts.libraries = default_libraries();
     if (const auto glibc = LibraryVersion::parse(gnu_get_libc_version()))
         facts.versions["GLIBC"] = *glibc;

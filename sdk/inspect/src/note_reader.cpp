@@ -22,6 +22,8 @@ namespace json = boost::json;
 constexpr std::size_t k_max_rules = 128;
 constexpr std::size_t k_max_globs = 256;
 constexpr std::size_t k_max_actions = 128;
+constexpr std::size_t k_max_states = 64;
+constexpr std::int64_t k_max_state_version = 0xffff'ffff;
 
 using Test = std::function<bool(std::string_view)>;
 
@@ -322,6 +324,27 @@ void read_driver_members(const Members& members, PluginNote& note, Problems& pro
     }
 }
 
+std::vector<std::uint32_t> read_state_versions(const Members& members) {
+    std::vector<std::uint32_t> out;
+    const auto* value = members.find("accepts_state");
+    if (value == nullptr) return out;
+    const auto wrong = [&](const char* what) {
+        members.problem("accepts_state", what);
+        return std::vector<std::uint32_t>{};
+    };
+    if (!value->is_array() || value->get_array().size() > k_max_states)
+        return wrong("must be a list of at most 64 integers");
+    for (const auto& item : value->get_array()) {
+        if (!item.is_int64() || item.get_int64() < 1 || item.get_int64() > k_max_state_version)
+            return wrong("must hold integers from 1 to 4294967295 only");
+        const auto version = static_cast<std::uint32_t>(item.get_int64());
+        if (std::find(out.begin(), out.end(), version) != out.end())
+            return wrong("has an entry twice");
+        out.push_back(version);
+    }
+    return out;
+}
+
 void read_actions(const Members& members, PluginNote& note, Problems& problems) {
     const auto* actions = members.object("actions");
     if (actions == nullptr) return;
@@ -421,6 +444,9 @@ PluginNote read_note(const json::object& json, Problems& problems) {
     }
     note.permissions = members.texts("permissions", 64, is_permission,
                                      "a word, or a word, a colon and what it allows");
+    note.state_version =
+        static_cast<std::uint32_t>(members.integer_or("state_version", 0, 1, k_max_state_version));
+    note.accepts_state = read_state_versions(members);
     note.concurrent_actions = members.boolean_or("concurrent_actions", false);
     if (const auto* schema = members.object("settings")) {
         check_schema(*schema, "settings", problems);

@@ -179,6 +179,12 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"settings", R"({"type": "object", "required": ["a"]})", "not among the properties"},
         Wrong{"settings", R"({"type": "object", "additionalProperties": {}})",
               "must be true or false"},
+        Wrong{"state_version", "0", R"("state_version" must be an integer from 1 to 4294967295)"},
+        Wrong{"state_version", "4294967296", R"("state_version" must be an integer)"},
+        Wrong{"accepts_state", "1", R"("accepts_state" must be a list of at most 64 integers)"},
+        Wrong{"accepts_state", "[1, 0]", "must hold integers from 1 to 4294967295 only"},
+        Wrong{"accepts_state", "[1, \"2\"]", "must hold integers from 1 to 4294967295 only"},
+        Wrong{"accepts_state", "[2, 1, 2]", R"("accepts_state" has an entry twice)"},
         Wrong{"device_settings", R"({"type": "object", "properties": {"a b": {"type": "string"}}})",
               R"(has the member "a b")"}),
     [](const auto& wrong) { return wrong.param.member + std::to_string(wrong.index); });
@@ -189,6 +195,19 @@ TEST(ANote, admits_every_form_of_a_semantic_version) {
         EXPECT_THAT(problems_with("version", "\"" + std::string(version) + "\""), IsEmpty())
             << version;
     }
+}
+
+TEST(ANote, says_which_state_it_leaves_and_which_it_takes_over) {
+    auto note = driver();
+    Problems problems;
+    EXPECT_EQ(read_note(note, problems).state_version, 0u);
+    EXPECT_THAT(read_note(note, problems).accepts_state, IsEmpty());
+    note["state_version"] = 4294967295;
+    note["accepts_state"] = json::array{3, 4294967295};
+    const PluginNote read = read_note(note, problems);
+    EXPECT_THAT(problems.texts(), IsEmpty());
+    EXPECT_EQ(read.state_version, 4294967295u);
+    EXPECT_THAT(read.accepts_state, ElementsAre(3u, 4294967295u));
 }
 
 TEST(ANote, of_an_interface_has_no_match_rules) {

@@ -27,6 +27,7 @@ constexpr std::size_t k_max_jobs = 16;
 constexpr std::size_t k_max_json = 32 * 1024;
 constexpr std::size_t k_max_payload = 32u << 20;
 constexpr std::size_t k_max_key = 256;
+constexpr std::size_t k_max_state = BP_STATE_MAX_BYTES;
 constexpr std::size_t k_max_events = 20'000;
 constexpr std::uint64_t k_event_window = 10'000'000'000;
 // So much at one instant of a standing clock is a plug-in (or a test) that goes round in circles.
@@ -188,6 +189,44 @@ void FakeHost::stop() {
     check_leftovers("stop()");
     waiting_actions_.clear();
     state_ = State::stopped;
+}
+
+std::optional<SavedState> FakeHost::quiesce() {
+    stop();
+    if (!finish_jobs()) {
+        fault("work on a worker thread did not return within 10 s after interrupt()");
+        return std::nullopt;
+    }
+    const auto* extension = static_cast<const bp_plugin_state*>(plugin_extension(BP_EXT_STATE));
+    if (!extension) return std::nullopt;
+    error_.clear();
+    saving_.emplace();
+    saved_all_ = true;
+    const bp_status status = extension->save(instance_);
+    SavedState state{extension->version, std::move(*saving_)};
+    saving_.reset();
+    check_leftovers("save()");
+    if (status == BP_OK && state.version == 0) fault("a state without a version");
+    if (status != BP_OK && status != BP_E_UNSUPPORTED && error_.empty())
+        fault("save() failed without a text for people");
+    if (status != BP_OK || state.version == 0 || !saved_all_) return std::nullopt;
+    return state;
+}
+
+bp_status FakeHost::restore(const SavedState& state) {
+    if (state_ != State::stopped) misuse("restore() of an instance that is not stopped");
+    error_.clear();
+    error_code_ = BP_OK;
+    const auto* extension = static_cast<const bp_plugin_state*>(plugin_extension(BP_EXT_STATE));
+    if (!extension) return BP_E_UNSUPPORTED;
+    // The plug-in gets a copy that ends with the call, so that a sanitizer sees who keeps a view.
+    const std::vector<std::uint8_t> lent = state.bytes;
+    const bp_status status =
+        extension->restore(instance_, state.version, {lent.data(), lent.size()});
+    check_leftovers("restore()");
+    if (status != BP_OK && status != BP_E_UNSUPPORTED && error_.empty())
+        fault("restore() failed without a text for people");
+    return status;
 }
 
 void FakeHost::destroy() {
@@ -590,11 +629,12 @@ const void* FakeHost::get_extension(const bp_host* host, const char* id) {
                                        &bus_settled};
     static constexpr bp_host_probe k_probe{sizeof(bp_host_probe), 0, &probe_finish};
     static constexpr bp_host_settings k_settings{sizeof(bp_host_settings), 0, &settings_get};
+    static constexpr bp_host_state k_state{sizeof(bp_host_state), 0, &state_put};
 
     FakeHost& self = of(host);
     const std::string_view wanted{id ? id : ""};
     if (self.missing_.contains(std::string(wanted))) return nullptr;
-    const std::array<std::pair<std::string_view, const void*>, 10> known{
+    const std::array<std::pair<std::string_view, const void*>, 11> known{
         {{BP_EXT_LOG, &self.log_table_},
          {BP_EXT_TIMER, &k_timer},
          {BP_EXT_FD, &k_fd},
@@ -604,7 +644,8 @@ const void* FakeHost::get_extension(const bp_host* host, const char* id) {
          {BP_EXT_DEVICE, &k_device},
          {BP_EXT_BUS, &k_bus},
          {BP_EXT_PROBE, &k_probe},
-         {BP_EXT_SETTINGS, &k_settings}}};
+         {BP_EXT_SETTINGS, &k_settings},
+         {BP_EXT_STATE, &k_state}}};
     for (const auto& [name, table] : known)
         if (name == wanted) return table;
     return nullptr;
@@ -884,6 +925,22 @@ bp_status FakeHost::probe_finish(const bp_host* host, std::int32_t verdict, bp_s
 bp_str FakeHost::settings_get(const bp_host* host) {
     const FakeHost& self = of(host);
     return {self.settings_.data(), self.settings_.size()};
+}
+
+bp_status FakeHost::state_put(const bp_host* host, bp_bytes bytes) {
+    FakeHost& self = of(host);
+    if (!self.allowed(self.saving_.has_value(), "state.put()", "being saved"))
+        return BP_E_BAD_STATE;
+    if (!bytes.data && bytes.size) {
+        self.fault("state.put() of bytes that are nowhere");
+        return BP_E_INVALID;
+    }
+    if (!self.saved_all_ || bytes.size > k_max_state - self.saving_->size()) {
+        if (std::exchange(self.saved_all_, false)) self.fault("a state of more than 1 MiB");
+        return BP_E_NO_SPACE;
+    }
+    self.saving_->insert(self.saving_->end(), bytes.data, bytes.data + bytes.size);
+    return BP_OK;
 }
 
 }  // namespace backplane::testkit

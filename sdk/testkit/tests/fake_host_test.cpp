@@ -481,6 +481,146 @@ TEST_F(AFakeHost, follows_real_time_when_it_is_told_to) {
     end();
 }
 
+// ---- what is left to a successor ----
+
+/// Another plug-in in this program: it keeps one text.
+class Notebook : public Driver {
+public:
+    using Driver::Driver;
+    static constexpr std::uint32_t k_state_version = 3;
+
+    void start() override {
+        if (text_ == "(cannot start)") throw Failure(BP_E_IO, "the notebook is wet");
+        report_ready();
+        emit("open", {{"text", text_}});
+    }
+    void stop() override {}
+    void action(Action action) override {
+        text_ = action.name();
+        action.succeed();
+    }
+    std::vector<std::uint8_t> save_state() {
+        if (text_ == "fail") throw Failure(BP_E_IO, "the notebook is full");
+        if (text_ == "nothing") throw Failure(BP_E_UNSUPPORTED, "");
+        if (text_ == "too much") return std::vector<std::uint8_t>((1u << 20) + 1);
+        if (text_ == "much") return std::vector<std::uint8_t>(1u << 20);
+        if (text_ == "arm") {
+            timer_ = std::make_unique<Timer>(host(), [] {});
+            timer_->start_once(1s);
+        }
+        return {text_.begin(), text_.end()};
+    }
+    bool restore_state(std::uint32_t version, std::span<const std::uint8_t> state) {
+        if (version != 2 && version != k_state_version) return false;
+        if (state.size() > 100) throw Failure(BP_E_INVALID, "the notebook has one page");
+        text_.assign(state.begin(), state.end());
+        return true;
+    }
+
+private:
+    std::string text_ = "new";
+    std::unique_ptr<Timer> timer_;
+};
+
+const bp_entry k_notebook{
+    sizeof(bp_entry), BP_ABI_MAJOR, BP_TARGET_ABI_MINOR, 0,
+    [](const bp_host* host, const char* id, bp_instance** out) noexcept -> bp_status {
+        return backplane::sdk::PluginInstance<Notebook>::create("org.backplane.notebook", host, id,
+                                                                out);
+    }};
+
+class AStateOfAFakeHost : public testing::Test {
+protected:
+    void begin(FakeHost& which) {
+        ASSERT_EQ(which.create(), BP_OK) << which.error();
+        ASSERT_EQ(which.start(), BP_OK) << which.error();
+    }
+    void write(const std::string& text) { ASSERT_TRUE(host.result(host.action(text)).has_value()); }
+    static SavedState state(std::uint32_t version, const std::string& text) {
+        return {version, {text.begin(), text.end()}};
+    }
+
+    FakeHost host{k_notebook, "org.backplane.notebook"};
+};
+
+TEST_F(AStateOfAFakeHost, is_none_when_the_plugin_fails_to_save_it) {
+    begin(host);
+    for (const char* what : {"fail", "too much", "nothing"}) {
+        write(what);
+        EXPECT_EQ(host.quiesce(), std::nullopt) << what;
+        ASSERT_EQ(host.start(), BP_OK);
+    }
+    EXPECT_THAT(host.faults(), ElementsAre("a state of more than 1 MiB"));
+}
+
+TEST_F(AStateOfAFakeHost, may_not_leave_a_timer_running) {
+    begin(host);
+    write("arm");
+    EXPECT_THAT(host.quiesce(), LeftState(3, "arm"));
+    EXPECT_THAT(host.faults(), ElementsAre("1 timers left after save()"));
+}
+
+TEST_F(AStateOfAFakeHost, is_put_only_while_it_is_asked_for) {
+    begin(host);
+    const auto* raw_host = static_cast<const bp_host_state*>(nullptr);
+    FakeHost puppet{bp_plugin_entry, "org.backplane.puppet"};
+    Puppet::on_stop = nullptr;
+    Puppet::on_start = [&](Puppet& self) {
+        raw_host = self.host().extension<bp_host_state>(BP_EXT_STATE);
+        EXPECT_EQ(raw_host->put(self.host().raw(), {}), BP_E_BAD_STATE);
+    };
+    begin(puppet);
+    ASSERT_NE(raw_host, nullptr);
+    EXPECT_THAT(puppet.faults(),
+                ElementsAre("state.put() was called while the instance was not being saved"));
+    EXPECT_EQ(puppet.quiesce(), std::nullopt) << "it has no backplane.state/1";
+    EXPECT_EQ(puppet.restore(state(1, "x")), BP_E_UNSUPPORTED);
+}
+
+TEST_F(AStateOfAFakeHost, goes_from_one_instance_to_the_next) {
+    begin(host);
+    write("four eggs");
+    const auto left = host.quiesce();
+    ASSERT_THAT(left, LeftState(3, "four eggs"));
+    FakeHost successor{k_notebook, "org.backplane.notebook"};
+    ASSERT_EQ(successor.create(), BP_OK);
+    ASSERT_EQ(successor.restore(*left), BP_OK) << successor.error();
+    ASSERT_EQ(successor.start(), BP_OK);
+    EXPECT_THAT(successor.events(), ElementsAre(IsEvent("open", HasMember("text", "four eggs"))));
+    host.destroy();
+    EXPECT_THAT(host.faults(), IsEmpty());
+    EXPECT_THAT(successor.faults(), IsEmpty());
+}
+
+TEST_F(AStateOfAFakeHost, may_be_of_an_older_version_empty_or_a_mebibyte) {
+    ASSERT_EQ(host.create(), BP_OK);
+    EXPECT_EQ(host.restore(state(2, "")), BP_OK);
+    ASSERT_EQ(host.start(), BP_OK);
+    EXPECT_THAT(host.quiesce(), LeftState(3, ""));
+    ASSERT_EQ(host.start(), BP_OK) << "as after a swap that failed";
+    write("much");
+    EXPECT_THAT(host.quiesce(), LeftState(3, SizeIs(1u << 20)));
+    EXPECT_THAT(host.faults(), IsEmpty());
+}
+
+TEST_F(AStateOfAFakeHost, that_is_declined_leaves_the_instance_as_it_was) {
+    ASSERT_EQ(host.create(), BP_OK);
+    EXPECT_EQ(host.restore(state(4, "five eggs")), BP_E_UNSUPPORTED);
+    EXPECT_EQ(host.restore(state(3, std::string(101, 'x'))), BP_E_INVALID);
+    EXPECT_EQ(host.error(), "the notebook has one page");
+    ASSERT_EQ(host.start(), BP_OK);
+    EXPECT_THAT(host.events(), ElementsAre(IsEvent("open", HasMember("text", "new"))));
+    EXPECT_THAT(host.faults(), IsEmpty());
+}
+
+TEST_F(AStateOfAFakeHost, cannot_be_left_to_a_host_that_is_too_old) {
+    host.without_extension(BP_EXT_STATE);
+    begin(host);
+    EXPECT_EQ(host.quiesce(), std::nullopt);
+    EXPECT_EQ(host.error(), "the host has no extension backplane.state/1: update the box");
+    EXPECT_THAT(host.faults(), IsEmpty());
+}
+
 // An interface has no entry of its own here: the bus is tried through the table, from a driver's
 // instance.
 TEST_F(AFakeHost, keeps_the_devices_of_a_bus_and_refuses_incomplete_descriptors) {

@@ -79,6 +79,22 @@ TEST(AFrame, is_refused_when_it_has_what_its_type_does_not_have) {
     EXPECT_THAT(problem({.flags = 2}), HasSubstr("event: with a device"));
 }
 
+TEST(AFrame, may_have_a_state_where_one_is_handed_over_and_nowhere_else) {
+    const auto raw = [](FrameType type, std::string_view payload) {
+        return RawFrame{.type = static_cast<std::uint8_t>(type), .payload = payload};
+    };
+    for (const FrameType type : {FrameType::probe, FrameType::start})
+        EXPECT_EQ(problem(raw(type, "state"), {}, Direction::to_host), "none");
+    EXPECT_EQ(problem(raw(FrameType::quiesced, "state")), "none");
+    EXPECT_THAT(problem(raw(FrameType::quiesced, "state"), {}, Direction::to_host),
+                HasSubstr("quiesced: not for this side"));
+    for (const FrameType type : {FrameType::quiesce, FrameType::resume}) {
+        EXPECT_EQ(problem(raw(type, ""), {}, Direction::to_host), "none");
+        EXPECT_THAT(problem(raw(type, "state"), {}, Direction::to_host),
+                    HasSubstr(std::string{to_string(type)} + ": with a payload"));
+    }
+}
+
 TEST(AFrame, is_refused_with_descriptors_that_it_does_not_announce_and_closes_them) {
     Fd file = memory_file("x");
     const int number = file.get();

@@ -73,6 +73,11 @@ public:
         stopped.push_back(id);
         order.push_back("stopped");
     }
+    void instance_quiesced(InstanceId id, SavedState state) override {
+        quiesced[id] = std::move(state);
+        order.push_back("quiesced");
+        if (on_quiesced) on_quiesced(id);
+    }
     void device_reported(InstanceId, DeviceReport report, const std::string& reason) override {
         reports.emplace_back(report, reason);
         order.push_back("reported");
@@ -105,13 +110,14 @@ public:
     std::map<InstanceId, std::pair<bool, std::string>> probed;
     std::map<InstanceId, std::string> started;
     std::vector<InstanceId> stopped;
+    std::map<InstanceId, SavedState> quiesced;
     std::vector<std::pair<DeviceReport, std::string>> reports;
     std::vector<boost::json::object> descriptions;
     std::vector<RunnerEvent> events;
     std::map<std::uint64_t, End> ended;
     std::map<std::string, Fd> added;
     std::function<void()> on_up, on_down;
-    std::function<void(InstanceId)> on_started;
+    std::function<void(InstanceId)> on_started, on_quiesced;
 };
 
 class RunnerFixture : public ::testing::Test {

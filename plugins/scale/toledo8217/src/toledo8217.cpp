@@ -11,12 +11,15 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backplane/device_class/scale.hpp"
 #include "backplane/serial/serial_exchange.hpp"
 #include "decoder.hpp"
+#include "kept_state.hpp"
 
 namespace backplane::toledo8217 {
 namespace {
@@ -99,9 +102,10 @@ public:
         const json::object settings = host().settings();
         const json::value* poll = settings.if_contains("poll");
         continuous_ = !(poll && *poll == "on_demand");
-        reading_ = false;
-        last_.reset();
-        layout_.reset();
+        Kept kept = std::exchange(kept_, {});
+        reading_ = kept.reading;
+        last_ = kept.last;
+        layout_ = kept.layout;
         layout_changes_ = 0;
         failing_since_.reset();
         failures_ = 0;
@@ -119,6 +123,21 @@ public:
         patience_.cancel();
         for (Read& read : take_reads([](const Read&) { return true; }))
             read.action.fail(BP_E_CANCELLED, "The scale is being stopped: try again in a moment.");
+    }
+
+    // ---- hand-over to another version ----
+
+    /// What the successor would otherwise tell again, or have to find out again: what was told last,
+    /// how this scale writes, and that somebody is reading.
+    static constexpr std::uint32_t k_state_version = k_kept_version;
+    std::vector<std::uint8_t> save_state() {
+        kept_ = {reading_, layout_, last_};  // for ourselves, should the successor fail
+        return to_bytes(kept_);
+    }
+    bool restore_state(std::uint32_t version, std::span<const std::uint8_t> state) {
+        if (version != k_kept_version) return false;
+        kept_ = kept_from(state);
+        return true;
     }
 
     // ---- actions ----
@@ -424,6 +443,7 @@ private:
     int layout_changes_ = 0;
     std::optional<ScaleReading> last_;
     std::vector<Read> reads_;
+    Kept kept_;  // taken by the next start()
 };
 
 }  // namespace

@@ -62,6 +62,8 @@ protected:
         host.stop();
         started_ = false;
     }
+    /// The instance has been ended by the test itself.
+    void forget() { started_ = created_ = false; }
     /// Until there is such an event, counted from now on.
     template <typename Matcher>
     bool see(const Matcher& data, Duration limit = 2s) {
@@ -699,6 +701,67 @@ TEST_F(AToledo8217, answers_who_waits_when_it_is_stopped) {
 }
 
 // ---- only when asked ----
+
+// ---- the hand-over to another version ----
+
+TEST_F(AToledo8217, does_not_tell_a_weight_again_that_its_predecessor_has_told) {
+    start();
+    ASSERT_TRUE(see(HasMember("weight", 1.234)));
+    const auto left = host.quiesce();
+    host.destroy();
+    ASSERT_TRUE(left.has_value());
+
+    FakeHost next{bp_plugin_entry, k_id};
+    FakePort next_port;
+    SimulatedScale same{next, next_port};
+    next.set_device(next_port.device());
+    ASSERT_EQ(next.create(), BP_OK);
+    ASSERT_EQ(next.restore(*left), BP_OK) << next.error();
+    ASSERT_EQ(next.start(), BP_OK) << next.error();
+    next.advance(1s);
+    EXPECT_THAT(next.events(), IsEmpty()) << "the weight is the same";
+    EXPECT_EQ(next.device_state(), BP_DEVICE_READY);
+    same.weight = "02.000";
+    next.advance(100ms);
+    EXPECT_THAT(next.events(), ElementsAre(IsEvent("weight", HasMember("weight", 2.0))));
+    next.stop();
+    next.destroy();
+    EXPECT_THAT(next.faults(), IsEmpty());
+    forget();
+}
+
+TEST_F(AToledo8217, tells_the_weight_that_has_changed_during_the_hand_over_with_the_first_answer) {
+    start({{"poll", "on_demand"}});
+    ASSERT_TRUE(see(HasMember("weight", 1.234)));
+    ASSERT_TRUE(host.quiesce().has_value());
+    scale.weight = "02.000";
+    host.clear_events();
+    const std::size_t before = scale.questions.size();
+    ASSERT_EQ(host.start(), BP_OK) << "the successor has failed, and this one goes on";
+    ASSERT_TRUE(host.advance_until([&] { return !host.events().empty(); }, 1s));
+    EXPECT_THAT(weights(), ElementsAre(2.0));
+    EXPECT_EQ(scale.questions.size() - before, 1u);
+}
+
+TEST_F(AToledo8217, goes_on_reading_for_those_who_read_before_the_hand_over) {
+    start({{"poll", "on_demand"}});
+    host.action("start_reading");
+    ASSERT_TRUE(see(HasMember("weight", 1.234)));
+    ASSERT_TRUE(host.quiesce().has_value());
+    ASSERT_EQ(host.start(), BP_OK);
+    host.advance(100ms);
+    scale.weight = "03.000";
+    EXPECT_TRUE(see(HasMember("weight", 3.0), 200ms));
+}
+
+TEST_F(AToledo8217, starts_afresh_when_the_state_of_its_predecessor_is_damaged_or_newer) {
+    create();
+    EXPECT_EQ(host.restore({2, {'{', '}'}}), BP_E_UNSUPPORTED);
+    EXPECT_EQ(host.restore({1, {'{'}}), BP_E_INVALID);
+    EXPECT_EQ(host.error(), "the state of the predecessor is damaged: it is not a JSON object");
+    start();
+    EXPECT_TRUE(see(HasMember("weight", 1.234)));
+}
 
 TEST_F(AToledo8217, on_demand_is_quiet_after_the_first_reading) {
     start({{"poll", "on_demand"}});

@@ -11,6 +11,7 @@
 #include "ext/log.h"
 #include "ext/probe.h"
 #include "ext/settings.h"
+#include "ext/state.h"
 #include "ext/timer.h"
 #include "ext/worker.h"
 #include "plugin.h"

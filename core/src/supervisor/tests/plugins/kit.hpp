@@ -33,7 +33,8 @@ struct HostApi {
           probe(get<bp_host_probe>(BP_EXT_PROBE)),
           actions(get<bp_host_actions>(BP_EXT_ACTIONS)),
           events(get<bp_host_events>(BP_EXT_EVENTS)),
-          bus(get<bp_host_bus>(BP_EXT_BUS)) {}
+          bus(get<bp_host_bus>(BP_EXT_BUS)),
+          state(get<bp_host_state>(BP_EXT_STATE)) {}
 
     template <typename T>
     const T* get(const char* id) const {
@@ -68,10 +69,11 @@ struct HostApi {
     const bp_host_actions* actions;
     const bp_host_events* events;
     const bp_host_bus* bus;
+    const bp_host_state* state;
 };
 
 /// Makes an instance out of a class with start(), stop(), probe(), cancel_probe(), begin() and
-/// cancel().
+/// cancel(), and where it has them k_state_version, save() and restore().
 template <typename Plugin>
 struct Glue {
     static Plugin& self(bp_instance* i) { return *static_cast<Plugin*>(i->plugin_data); }
@@ -110,6 +112,15 @@ struct Glue {
         if (std::strcmp(id, BP_EXT_ACTIONS) == 0) return &actions;
         if (std::strcmp(id, BP_EXT_PROBE) == 0) return &probe;
         if (std::strcmp(id, BP_EXT_INTERRUPT) == 0) return &interrupt;
+        if constexpr (requires { Plugin::k_state_version; }) {
+            static const bp_plugin_state state{
+                sizeof(bp_plugin_state), Plugin::k_state_version,
+                [](bp_instance* i) { return self(i).save(); },
+                [](bp_instance* i, std::uint32_t version, bp_bytes bytes) {
+                    return self(i).restore(version, bytes);
+                }};
+            if (std::strcmp(id, BP_EXT_STATE) == 0) return &state;
+        }
         return nullptr;
     }
 };

@@ -70,8 +70,10 @@ struct PluginNote {
     std::vector<std::string> optional_extensions;
     std::vector<std::string> permissions;
     bool concurrent_actions = false;
-    boost::json::object settings;         ///< schema; empty = the plug-in has no settings
-    boost::json::object device_settings;  ///< schema for one device; empty = none
+    std::uint32_t state_version = 0;           ///< of the state it leaves; 0: it leaves none
+    std::vector<std::uint32_t> accepts_state;  ///< versions that it can take over
+    boost::json::object settings;              ///< schema; empty = the plug-in has no settings
+    boost::json::object device_settings;       ///< schema for one device; empty = none
     std::map<std::string, NoteAction, std::less<>> actions;
 };
 

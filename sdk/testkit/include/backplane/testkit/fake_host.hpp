@@ -91,6 +91,12 @@ struct ActionResult {
     std::string message;  ///< of a failure
 };
 
+/// What an instance leaves to its successor (backplane.state/1).
+struct SavedState {
+    std::uint32_t version = 0;
+    std::vector<std::uint8_t> bytes;
+};
+
 using ActionId = std::uint64_t;
 
 class FakeHost {
@@ -122,6 +128,12 @@ public:
     ProbeResult probe_real_time(Duration limit = 5s);
     void interrupt();  ///< backplane.interrupt/1, if the plug-in has it; stop() calls it too
     void stop();
+    /// stop(), wait for the workers, and what is left to a successor; nullopt: nothing. Then comes
+    /// destroy(), or start() as after a swap that failed.
+    std::optional<SavedState> quiesce();
+    /// Between create() and start(): what a predecessor has left. BP_E_UNSUPPORTED, also when the
+    /// plug-in has no backplane.state/1: the instance starts without it.
+    [[nodiscard]] bp_status restore(const SavedState& state);
     void destroy();
     /// New settings while running: tells the plug-in, or stops and starts it if it does not want to
     /// know.
@@ -251,6 +263,7 @@ private:
     static bp_status bus_settled(const bp_host*);
     static bp_status probe_finish(const bp_host*, std::int32_t, bp_str);
     static bp_str settings_get(const bp_host*);
+    static bp_status state_put(const bp_host*, bp_bytes);
 
     const bp_entry& entry_;
     const std::string plugin_id_;
@@ -279,6 +292,8 @@ private:
     std::deque<ActionId> waiting_actions_;
     std::optional<ProbeResult> probe_result_;
     bool settled_ = false;
+    std::optional<std::vector<std::uint8_t>> saving_;  // inside save()
+    bool saved_all_ = true;
     std::deque<std::uint64_t> recent_events_;
 
     std::vector<Event> events_;

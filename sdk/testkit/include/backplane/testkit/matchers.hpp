@@ -33,6 +33,10 @@ inline void PrintTo(const ActionResult& result, std::ostream* out) {
 inline void PrintTo(const ProbeResult& result, std::ostream* out) {
     *out << "verdict " << result.verdict << ": " << result.reason;
 }
+inline void PrintTo(const SavedState& state, std::ostream* out) {
+    *out << "version " << state.version << ", " << state.bytes.size() << " bytes: "
+         << testing::PrintToString(std::string(state.bytes.begin(), state.bytes.end()));
+}
 
 /// A JSON object with this member and value; numbers compare by value, whatever their JSON kind.
 MATCHER_P2(HasMember, name, value, std::string("has ") + name) {
@@ -80,6 +84,18 @@ MATCHER_P2(FailedWith, status, message, "is a failure") {
     if (result_listener->stream()) PrintTo(*arg, result_listener->stream());
     return arg->status == status &&
            testing::ExplainMatchResult(message, arg->message, result_listener);
+}
+
+/// Of an optional SavedState, as quiesce() answers it; `bytes` matches them as a std::string.
+MATCHER_P2(LeftState, version, bytes, "is a state") {
+    if (!arg) {
+        *result_listener << "which is none";
+        return false;
+    }
+    if (result_listener->stream()) PrintTo(*arg, result_listener->stream());
+    return arg->version == static_cast<std::uint32_t>(version) &&
+           testing::ExplainMatchResult(bytes, std::string(arg->bytes.begin(), arg->bytes.end()),
+                                       result_listener);
 }
 
 MATCHER_P2(IsReport, state, reason, "is a report of the device") {
