@@ -2,6 +2,8 @@
 // Copyright The Backplane authors.
 #include "registry/device_session.hpp"
 
+#include <boost/asio/post.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -47,6 +49,7 @@ DeviceSession::DeviceSession(boost::asio::io_context& loop, DeviceWorld& world,
           },
           [this](const ActionRequest& request, const ActionOutcome& result) {
               world_.action_over(*this, request, result);
+              if (handover_) handover_->action_over();
           }) {
     info_.interface = std::move(interface);
     info_.key = descriptor_.key;
@@ -54,6 +57,7 @@ DeviceSession::DeviceSession(boost::asio::io_context& loop, DeviceWorld& world,
 }
 
 DeviceSession::~DeviceSession() {
+    handover_.reset();
     if (slot_) slot_->leave(*this);
 }
 
@@ -125,28 +129,36 @@ void DeviceSession::opened(Result<Fd> result) {
 
 void DeviceSession::start_instance() {
     const Candidate& candidate = candidates_[turn_];
-    InstanceSpec spec;
-    spec.id = instance_ = world_.next_instance_id();
-    spec.descriptor = descriptor_.raw;
-    spec.settings = world_.settings_of(candidate.driver);
-    if (fd_) {
-        spec.device = fd_.duplicate();
-        if (!spec.device) {
-            set_state(DeviceState::opening, "the box has no file descriptor left for this device");
-            return wait_and(next_delay(times_.reopen_most), After::retry_same);
-        }
+    Result<InstanceSpec> spec = make_spec(slot_->note());
+    if (!spec) {
+        set_state(DeviceState::opening, spec.error().text);
+        return wait_and(next_delay(times_.reopen_most), After::retry_same);
     }
+    instance_ = spec->id;
     slot_->bind(instance_, *this);
     if (candidate.probe && !claimed_) {
         phase_ = Phase::probing;
         set_state(DeviceState::probing, "asking it whether it is a device for " + candidate.driver);
-        slot_->runner().probe(std::move(spec), candidate.probe_limit);
+        slot_->runner().probe(std::move(*spec), candidate.probe_limit);
     } else {
         phase_ = Phase::starting;
         claimed_ = true;
         set_state(DeviceState::opening, "starting " + candidate.driver);
-        slot_->runner().start(std::move(spec));
+        slot_->runner().start(std::move(*spec));
     }
+}
+
+Result<InstanceSpec> DeviceSession::make_spec(const sdk::PluginNote& note) {
+    InstanceSpec spec;
+    spec.id = world_.next_instance_id();
+    spec.descriptor = descriptor_.raw;
+    spec.settings = world_.settings_of(note);
+    if (fd_) {
+        spec.device = fd_.duplicate();
+        if (!spec.device)
+            return failure("device.fd", "the box has no file descriptor left for this device");
+    }
+    return spec;
 }
 
 void DeviceSession::probed(InstanceId id, bool claimed, const std::string& reason) {
@@ -287,7 +299,11 @@ void DeviceSession::reported(InstanceId id, RunnerListener::DeviceReport report,
 }
 
 void DeviceSession::described(InstanceId id, const boost::json::object& description) {
-    if (id != instance_) return;
+    if (id == instance_) take_description(slot_->note(), description);
+}
+
+void DeviceSession::take_description(const sdk::PluginNote& note,
+                                     const boost::json::object& description) {
     const auto take = [&](std::string_view member, std::string& into) {
         if (const std::string text = text_member(description, member); !text.empty())
             into = text.substr(0, k_description_bytes);
@@ -297,7 +313,7 @@ void DeviceSession::described(InstanceId id, const boost::json::object& descript
     take("model", info_.model);
     take("subtype", info_.subtype);
     // A driver may be of several types; it cannot be of one that its note does not name.
-    const auto& types = slot_->note().device_types;
+    const auto& types = note.device_types;
     if (const std::string type = text_member(description, "type");
         std::find(types.begin(), types.end(), type) != types.end())
         info_.type = type;
@@ -305,7 +321,7 @@ void DeviceSession::described(InstanceId id, const boost::json::object& descript
 }
 
 void DeviceSession::emitted(InstanceId id, RunnerEvent event) {
-    if (id != instance_ || phase_ != Phase::running) return;
+    if (id != instance_ || (phase_ != Phase::running && phase_ != Phase::handing_over)) return;
     world_.device_event(*this, std::move(event));
 }
 
@@ -368,6 +384,12 @@ void DeviceSession::instance_is_over() {
 }
 
 void DeviceSession::plugin_down(const std::string& reason, bool comes_back) {
+    if (phase_ == Phase::handing_over) {
+        instance_ = 0;
+        actions_.interrupt("the driver ended while the action ran (" + reason +
+                           "): what it asked for may or may not have happened");
+        return handover_->predecessor_gone();
+    }
     instance_ = 0;
     actions_.hold();
     actions_.interrupt("the driver ended while the action ran (" + reason +
@@ -390,11 +412,13 @@ void DeviceSession::plugin_down(const std::string& reason, bool comes_back) {
         case Phase::idle:
         case Phase::waiting_for_plugin:
         case Phase::waiting:
+        case Phase::handing_over:
             return;
     }
 }
 
 void DeviceSession::plugin_put_aside(const std::string& reason) {
+    if (phase_ == Phase::handing_over) return plugin_down(reason, false);
     instance_ = 0;
     actions_.hold();
     actions_.interrupt("the driver was put aside: " + reason);
@@ -408,6 +432,7 @@ void DeviceSession::close(const std::string& reason) {
     if (phase_ == Phase::closing) return;
     timer_.cancel();
     opener_.reset();
+    drop_handover(reason);
     const bool has_instance = instance_ != 0;
     const bool stopping = phase_ == Phase::stopping;
     phase_ = Phase::closing;
@@ -445,6 +470,7 @@ void DeviceSession::reconsider(const std::string& reason) {
     if (phase_ == Phase::closing) return;
     timer_.cancel();
     opener_.reset();
+    drop_handover(reason);
     probe_delay_ = reopen_delay_ = std::chrono::milliseconds{0};
     set_state(DeviceState::discovered, reason);
     if (phase_ == Phase::stopping) {
@@ -455,6 +481,112 @@ void DeviceSession::reconsider(const std::string& reason) {
     fd_.reset();
     leave_driver();
     search();
+}
+
+// ---- another build of its driver ------------------------------------------------------------------------------------
+
+bool DeviceSession::uses(const PluginSlot& slot) const noexcept {
+    return slot_ == &slot || (handover_ && &handover_->to() == &slot);
+}
+
+bool DeviceSession::is_served_by(const PluginSlot& slot) const noexcept {
+    return slot_ == &slot && phase_ == Phase::running && instance_ != 0;
+}
+
+void DeviceSession::hand_over(PluginSlot& to, const PluginSwaps::Limits& limits,
+                              PluginSwaps::Done done) {
+    handover_done_ = std::move(done);
+    phase_ = Phase::handing_over;
+    actions_.hold();
+    handover_ =
+        std::make_unique<DeviceHandover>(loop_, static_cast<DeviceHandover::Owner&>(*this), *slot_,
+                                         instance_, to, info_.state == DeviceState::ready, limits);
+    handover_->begin();
+}
+
+void DeviceSession::quiesced(InstanceId id, SavedState state) {
+    if (id == instance_ && handover_) handover_->predecessor_quiesced(std::move(state));
+}
+
+Result<InstanceSpec> DeviceSession::successor_spec(const sdk::PluginNote& note, SavedState state) {
+    Result<InstanceSpec> spec = make_spec(note);
+    if (spec) spec->state = std::move(state);
+    return spec;
+}
+
+void DeviceSession::successor_emitted(RunnerEvent event) {
+    world_.device_event(*this, std::move(event));
+}
+
+void DeviceSession::successor_described(const boost::json::object& description) {
+    take_description(handover_->to().note(), description);
+}
+
+void DeviceSession::handover_over(const Result<void>& result) {
+    const Result<void> told = result;  // lives in the handover, which ends here
+    if (told)
+        adopt_successor();
+    else
+        take_back();
+    boost::asio::post(loop_, [done = std::exchange(handover_done_, nullptr), told]() mutable {
+        if (done) done(std::move(told));
+    });
+}
+
+void DeviceSession::adopt_successor() {
+    const auto handover = std::move(handover_);
+    PluginSlot& old = *slot_;
+    if (instance_) {
+        old.runner().stop(instance_);
+        old.unbind(instance_);
+    }
+    slot_ = &handover->to();
+    slot_->use(*this);
+    instance_ = handover->successor();
+    slot_->bind(instance_, *this);
+    old.leave(*this);
+    phase_ = Phase::running;
+    claimed_ = true;
+    const sdk::PluginNote& note = slot_->note();
+    info_.driver = note.name;
+    info_.driver_version = note.version;
+    if (std::find(note.device_types.begin(), note.device_types.end(), info_.type) ==
+            note.device_types.end() &&
+        !note.device_types.empty())
+        info_.type = note.device_types.front();
+    if (!handover->reason().empty()) info_.reason = handover->reason();
+    world_.device_changed(*this);
+    actions_.open(note.concurrent_actions);
+}
+
+void DeviceSession::take_back() {
+    const auto handover = std::move(handover_);
+    if (handover->predecessor_is_there()) {
+        if (!handover->predecessor_was_asked()) {
+            phase_ = Phase::running;
+            return actions_.open(slot_->note().concurrent_actions);
+        }
+        phase_ = Phase::starting;  // started() follows
+        return slot_->runner().resume(instance_);
+    }
+    instance_ = 0;
+    if (slot_->put_aside())
+        return give_up_candidate("the driver was put aside: " + slot_->runner().status().reason);
+    phase_ = Phase::waiting_for_plugin;
+    set_state(DeviceState::opening, "its driver is started again");
+    slot_->use(*this);
+    if (slot_ && slot_->up() && phase_ == Phase::waiting_for_plugin) open_device();
+}
+
+void DeviceSession::drop_handover(const std::string& reason) {
+    if (!handover_) return;
+    handover_.reset();
+    boost::asio::post(loop_, [done = std::exchange(handover_done_, nullptr), reason] {
+        // Not the fault of either build: the device itself has gone or is looked at anew.
+        log_debug(k_component, "device.handover_dropped", {{"reason", reason}});
+        if (done) done({});
+    });
+    phase_ = instance_ ? Phase::running : Phase::idle;
 }
 
 void DeviceSession::set_state(DeviceState state, std::string reason) {

@@ -22,6 +22,7 @@
 #include "actions/action_queue.hpp"
 #include "backplane/core/devices.hpp"
 #include "registry/descriptor.hpp"
+#include "registry/device_handover.hpp"
 #include "registry/device_opener.hpp"
 #include "registry/matching.hpp"
 #include "registry/plugin_slot.hpp"
@@ -41,7 +42,7 @@ public:
     virtual std::vector<Candidate> candidates(const DeviceSession& device) = 0;
     /// The driver that served this physical device last, or empty.
     virtual std::string remembered_driver(const std::string& stable_id) = 0;
-    virtual boost::json::object settings_of(const std::string& driver) = 0;
+    virtual boost::json::object settings_of(const sdk::PluginNote& driver) = 0;
 
     virtual void device_changed(DeviceSession& device) = 0;  ///< its state or its reason
     virtual void device_event(DeviceSession& device, RunnerEvent event) = 0;
@@ -51,7 +52,8 @@ public:
 };
 
 class DeviceSession final : public std::enable_shared_from_this<DeviceSession>,
-                            private InstanceHandler {
+                            private InstanceHandler,
+                            private DeviceHandover::Owner {
 public:
     struct Times {
         std::chrono::milliseconds open{5'000};
@@ -80,6 +82,14 @@ public:
 
     void act(ActionRequest request, ActionDone done);
 
+    /// Whether a build serves it or is being tried on it.
+    bool uses(const PluginSlot& slot) const noexcept;
+    /// A started instance of `slot` serves it, so that there is something to hand over.
+    bool is_served_by(const PluginSlot& slot) const noexcept;
+    /// Go on with another build. Actions wait meanwhile; the state stays what it is. After an error the old one serves
+    /// again. `done` is called once, never from inside; not after close().
+    void hand_over(PluginSlot& to, const PluginSwaps::Limits& limits, PluginSwaps::Done done);
+
     const DeviceInfo& info() const noexcept { return info_; }
     DeviceInfo& info() noexcept { return info_; }
     const Descriptor& descriptor() const noexcept { return descriptor_; }
@@ -95,6 +105,7 @@ private:
         probing,
         starting,
         running,
+        handing_over,
         stopping,
         waiting,
         closing
@@ -132,6 +143,19 @@ private:
     void described(InstanceId id, const boost::json::object& description) override;
     void emitted(InstanceId id, RunnerEvent event) override;
     void action_ended(InstanceId id, std::uint64_t action, RunnerListener::ActionEnd end) override;
+    void quiesced(InstanceId id, SavedState state) override;
+
+    // DeviceHandover::Owner
+    bool has_running_actions() const override { return actions_.running() != 0; }
+    Result<InstanceSpec> successor_spec(const sdk::PluginNote& note, SavedState state) override;
+    void successor_emitted(RunnerEvent event) override;
+    void successor_described(const boost::json::object& description) override;
+    void handover_over(const Result<void>& result) override;
+    void adopt_successor();
+    void take_back();
+    void drop_handover(const std::string& reason);
+    Result<InstanceSpec> make_spec(const sdk::PluginNote& note);
+    void take_description(const sdk::PluginNote& note, const boost::json::object& description);
 
     boost::asio::io_context& loop_;
     DeviceWorld& world_;
@@ -154,6 +178,8 @@ private:
     std::chrono::milliseconds reopen_delay_{0};
     std::chrono::milliseconds probe_delay_{0};
     std::optional<std::chrono::steady_clock::time_point> ready_at_;
+    std::unique_ptr<DeviceHandover> handover_;  ///< in Phase::handing_over
+    PluginSwaps::Done handover_done_;
     ActionQueue actions_;
 };
 

@@ -31,6 +31,7 @@ public:
     virtual void probed(InstanceId, bool /*claimed*/, const std::string& /*reason*/) {}
     virtual void started(InstanceId, const Result<void>&) {}
     virtual void stopped(InstanceId) {}
+    virtual void quiesced(InstanceId, SavedState) {}
     virtual void reported(InstanceId, RunnerListener::DeviceReport, const std::string&) {}
     virtual void described(InstanceId, const boost::json::object&) {}
     virtual void emitted(InstanceId, RunnerEvent) {}
@@ -42,6 +43,8 @@ public:
 
 class PluginSlot final : private RunnerListener {
 public:
+    /// What the registry hears of the process, whoever uses it. Never from inside a call to the slot.
+    using Trouble = std::function<void(const std::string& reason)>;
     using RunnerFactory = std::function<std::unique_ptr<PluginRunner>(
         std::shared_ptr<const PluginImage>, RunnerListener&)>;
 
@@ -60,6 +63,11 @@ public:
     void leave(InstanceHandler& handler);
     /// End the process for good, whoever still uses it: the box is stopping.
     void end();
+    /// end(), and `over` once the process has ended and nobody is left; the slot may be destroyed in there.
+    void retire(std::function<void()> over);
+    /// It crashed, hung or was put aside: `trouble`, each time.
+    void watch(Trouble trouble) { trouble_ = std::move(trouble); }
+    std::uint64_t actions_succeeded() const noexcept { return actions_succeeded_; }
     void bind(InstanceId id, InstanceHandler& handler) { instances_[id] = &handler; }
     void unbind(InstanceId id) { instances_.erase(id); }
     bool up() const { return runner_->status().up; }
@@ -70,6 +78,8 @@ private:
     InstanceHandler* handler_of(InstanceId id) const;
     template <typename Call>
     void tell_users(Call&& call);
+    void tell_trouble(const std::string& reason);
+    void look_whether_over();
 
     void plugin_up() override;
     void plugin_down(const ExitReason& reason,
@@ -78,6 +88,7 @@ private:
     void instance_probed(InstanceId id, bool claimed, const std::string& reason) override;
     void instance_started(InstanceId id, const Result<void>& result) override;
     void instance_stopped(InstanceId id) override;
+    void instance_quiesced(InstanceId id, SavedState state) override;
     void device_reported(InstanceId id, DeviceReport report, const std::string& reason) override;
     void device_described(InstanceId id, const boost::json::object& description) override;
     void event_emitted(InstanceId id, RunnerEvent event) override;
@@ -86,10 +97,15 @@ private:
     void device_removed(InstanceId id, const std::string& key) override;
     void bus_settled(InstanceId id) override;
 
+    boost::asio::io_context& loop_;
     CataloguedPlugin plugin_;
     std::chrono::milliseconds linger_;
     boost::asio::steady_timer linger_timer_;
     bool ended_ = false;
+    std::function<void()> over_;
+    Trouble trouble_;
+    std::uint64_t actions_succeeded_ = 0;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< for what is posted
     std::set<InstanceHandler*> users_;
     std::map<InstanceId, InstanceHandler*> instances_;
     std::unique_ptr<PluginRunner>

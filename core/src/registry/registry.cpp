@@ -44,6 +44,7 @@ Registry::Registry(boost::asio::io_context& loop, EventRing& events, Setup setup
     : loop_(loop),
       events_(events),
       setup_(std::move(setup)),
+      factory_(factory),
       identifiers_([this](const std::string& stable_id) {
           if (!setup_.memory) return std::string();
           const auto known = setup_.memory->find(stable_id);
@@ -56,31 +57,35 @@ Registry::Registry(boost::asio::io_context& loop, EventRing& events, Setup setup
             continue;
         }
         const std::string name = plugin.name;
-        slots_.emplace(
-            name, std::make_unique<PluginSlot>(loop_, std::move(plugin), factory, setup_.linger));
+        slots_.emplace(name, make_slot(std::move(plugin)));
     }
     setup_.plugins.clear();
+    on_trial_.insert(setup_.on_trial.begin(), setup_.on_trial.end());
 }
 
 Registry::~Registry() {
     // Sessions leave their slots, so they go first; nobody may hear of it.
     stopping_ = true;
     devices_.clear();
+    successors_.clear();
     interfaces_.clear();
 }
 
+Result<void> Registry::check_settings_of(const sdk::PluginNote& note) const {
+    const bool driver = note.kind == sdk::PluginKind::driver;
+    const auto& sections = driver ? setup_.config.drivers : setup_.config.interfaces;
+    const auto section = sections.find(note.name);
+    const PluginSettings none;
+    const auto checked =
+        core::check_settings(note.settings, section == sections.end() ? none : section->second,
+                             (driver ? "driver " : "interface ") + note.name);
+    if (!checked) return failure(checked.error().code, checked.error().text);
+    return {};
+}
+
 Result<void> Registry::check_settings() const {
-    for (const auto& [name, slot] : slots_) {
-        const sdk::PluginNote& note = slot->note();
-        const bool driver = note.kind == sdk::PluginKind::driver;
-        const auto& sections = driver ? setup_.config.drivers : setup_.config.interfaces;
-        const auto section = sections.find(name);
-        const PluginSettings none;
-        const auto checked =
-            core::check_settings(note.settings, section == sections.end() ? none : section->second,
-                                 (driver ? "driver " : "interface ") + name);
-        if (!checked) return failure(checked.error().code, checked.error().text);
-    }
+    for (const auto& [name, slot] : slots_)
+        if (auto checked = check_settings_of(slot->note()); !checked) return checked;
     const auto warn_missing = [&](const auto& sections, std::string_view what) {
         for (const auto& [name, settings] : sections)
             if (!slots_.contains(name) && !setup_.disabled.contains(name))
@@ -119,13 +124,19 @@ void Registry::stop(std::function<void()> done) {
     stopping_ = true;
     const auto sessions = devices_;  // closing one takes it out of the list
     for (const SessionPtr& session : sessions) session->close("the box is stopping");
+    for (auto& [name, swap] : swaps_) swap->slot().end();
     for (auto& [name, slot] : slots_) slot->end();
     // Each runner ends its process within its own limit; this looks until the last one has.
     auto look = std::make_shared<std::function<void(int)>>();
     *look = [this, look, done = std::move(done)](int rounds) {
-        const bool running = std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) {
-            return slot.second->runner().status().running;
-        });
+        const auto runs = [](PluginSlot& slot) { return slot.runner().status().running; };
+        const bool running =
+            std::any_of(slots_.begin(), slots_.end(),
+                        [&](const auto& slot) { return runs(*slot.second); }) ||
+            std::any_of(swaps_.begin(), swaps_.end(),
+                        [&](const auto& swap) { return runs(swap.second->slot()); }) ||
+            std::any_of(retiring_.begin(), retiring_.end(),
+                        [&](const auto& slot) { return runs(*slot); });
         if (!running || rounds == 0) {
             boost::asio::post(loop_, [done, look] {
                 *look = nullptr;
@@ -303,9 +314,8 @@ std::string Registry::remembered_driver(const std::string& stable_id) {
     return known ? known->driver : std::string();
 }
 
-boost::json::object Registry::settings_of(const std::string& driver_name) {
-    PluginSlot* slot = driver(driver_name);
-    return slot ? settings_for(slot->note()) : boost::json::object{};
+boost::json::object Registry::settings_of(const sdk::PluginNote& note) {
+    return settings_for(note);
 }
 
 void Registry::device_changed(DeviceSession& device) {

@@ -25,6 +25,8 @@
 #include "registry/interface_session.hpp"
 #include "registry/plugin_catalogue.hpp"
 #include "registry/plugin_slot.hpp"
+#include "registry/plugin_swap.hpp"
+#include "registry/plugin_swaps.hpp"
 
 namespace backplane::core {
 
@@ -40,7 +42,10 @@ struct PluginInfo {
     std::uint64_t starts = 0, crashes = 0, events = 0, slow_calls = 0;
 };
 
-class Registry final : public Devices, private DeviceWorld, private InterfaceSession::Listener {
+class Registry final : public Devices,
+                       public PluginSwaps,
+                       private DeviceWorld,
+                       private InterfaceSession::Listener {
 public:
     struct Setup {
         Config config;
@@ -49,6 +54,7 @@ public:
         DeviceMemory* memory = nullptr;  ///< null: nothing is remembered
         DeviceSession::Times times;
         std::chrono::milliseconds linger{5'000};
+        std::set<std::string> on_trial;  ///< plug-ins whose build has not proved itself yet
     };
 
     Registry(boost::asio::io_context& loop, EventRing& events, Setup setup,
@@ -73,14 +79,33 @@ public:
     void act_on_interface(std::string_view interface, std::string name, boost::json::object data,
                           ActionDone done) override;
 
+    // PluginSwaps (registry_swaps.cpp)
+    void prepare(CataloguedPlugin next, const Limits& limits, Done done) override;
+    void swap(const std::string& plugin, bool trial, const Limits& limits, Done done) override;
+    void abandon(const std::string& plugin) override;
+    void confirm(const std::string& plugin) override;
+    void remove(const std::string& plugin, const std::string& reason, Done done) override;
+    void release(const std::string& plugin) override;
+    Health health(const std::string& plugin) const override;
+    void set_watcher(Watcher* watcher) override { watcher_ = watcher; }
+
 private:
     using SessionPtr = std::shared_ptr<DeviceSession>;
 
+    Result<void> check_settings_of(const sdk::PluginNote& note) const;
     boost::json::object settings_for(const sdk::PluginNote& note) const;
     const DevicePin* pin_of(const std::string& identifier, const std::string& stable_id) const;
     SessionPtr session_of(std::string_view identifier_or_type) const;
     SessionPtr session_at(const std::string& interface, const std::string& key) const;
     void create_device(const std::string& interface, Descriptor descriptor, Fd fd);
+
+    void later(Done done, Result<void> result);
+    std::unique_ptr<PluginSlot> make_slot(CataloguedPlugin plugin);
+    void retire(std::unique_ptr<PluginSlot> slot);
+    void end_swap(const std::string& name);
+    void swap_interface(const std::string& plugin, bool trial, const Limits& limits, Done done);
+    void swap_done(const std::string& plugin, bool trial, Done done, Result<void> result);
+    void put_in_place(const std::string& plugin, PluginSwap& swap);
 
     // DeviceWorld, InterfaceSession::Listener
     InstanceId next_instance_id() override { return ++last_instance_id_; }
@@ -88,7 +113,7 @@ private:
     PluginSlot* driver(const std::string& name) override;
     std::vector<Candidate> candidates(const DeviceSession& device) override;
     std::string remembered_driver(const std::string& stable_id) override;
-    boost::json::object settings_of(const std::string& driver) override;
+    boost::json::object settings_of(const sdk::PluginNote& driver) override;
     void device_changed(DeviceSession& device) override;
     void device_event(DeviceSession& device, RunnerEvent event) override;
     void action_over(DeviceSession& device, const ActionRequest& request,
@@ -104,17 +129,25 @@ private:
     boost::asio::io_context& loop_;
     EventRing& events_;
     Setup setup_;
+    PluginSlot::RunnerFactory factory_;
     IdentifierBook identifiers_;
     std::vector<CataloguedPlugin> unusable_;  ///< refused or disabled; shown in lists
     InstanceId last_instance_id_ = 0;
     std::uint64_t last_action_id_ = 0;
     bool stopping_ = false;
     std::map<std::string, std::unique_ptr<PluginSlot>, std::less<>> slots_;
+    std::vector<std::unique_ptr<PluginSlot>> retiring_;  ///< replaced, and not ended yet
+    std::map<std::string, std::unique_ptr<PluginSwap>, std::less<>> swaps_;
+    std::set<std::string, std::less<>> on_trial_;
+    Watcher* watcher_ = nullptr;
     std::map<std::string, std::unique_ptr<InterfaceSession>, std::less<>> interfaces_;
+    /// On builds that are taking over.
+    std::map<std::string, std::unique_ptr<InterfaceSession>, std::less<>> successors_;
     std::vector<SessionPtr> devices_;  ///< in the order of their appearance
     /// Reported again while their predecessor was still closing.
     std::map<std::pair<std::string, std::string>, std::pair<Descriptor, Fd>> returning_;
     boost::asio::steady_timer stop_timer_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< for what is posted
 };
 
 }  // namespace backplane::core

@@ -22,7 +22,9 @@ public:
     // What the registry asked, in order: "run", "probe 2", "start 2", "stop 2", "begin 2 read_once", …
     std::vector<std::string> calls;
     std::map<InstanceId, boost::json::object> settings;
+    std::map<InstanceId, SavedState> states;  // what each was offered of its predecessor
     InstanceId last_instance = 0;
+    SavedState last_state;
     std::uint64_t last_action = 0;
     bool device_was_open = false;
     RunnerStatus state;
@@ -57,6 +59,8 @@ public:
         calls.push_back("start_probed " + std::to_string(id));
     }
     void stop(InstanceId id) override { calls.push_back("stop " + std::to_string(id)); }
+    void quiesce(InstanceId id) override { calls.push_back("quiesce " + std::to_string(id)); }
+    void resume(InstanceId id) override { calls.push_back("resume " + std::to_string(id)); }
     void begin(RunnerAction action) override {
         last_action = action.id;
         calls.push_back("begin " + action.name);
@@ -71,8 +75,10 @@ public:
 private:
     void note(const std::string& what, InstanceSpec& spec) {
         last_instance = spec.id;
+        last_state = std::move(spec.state);
         device_was_open = static_cast<bool>(spec.device);
         settings[spec.id] = std::move(spec.settings);
+        states[spec.id] = std::move(spec.state);
         calls.push_back(what);
     }
     std::shared_ptr<const PluginImage> image_;
