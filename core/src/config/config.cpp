@@ -452,6 +452,26 @@ Config read_config(const ConfigNode& top) {
                   config.odoo.pairing_proxy = url_value(n, p);
               }}});
     };
+    const Reader update = [&](const ConfigNode& node, const std::string& path) {
+        Config::Plugins::Update& wanted = config.plugins.update;
+        read_section(
+            node, path,
+            {{"automatic",
+              [&](const ConfigNode& n, const std::string& p) {
+                  wanted.automatic = bool_value(n, p);
+              }},
+             {"jitter_s",
+              [&](const ConfigNode& n, const std::string& p) {
+                  wanted.jitter = std::chrono::seconds{number_value(n, p, 0, 3'600)};
+              }},
+             {"interval_h",
+              [&](const ConfigNode& n, const std::string& p) {
+                  wanted.interval = std::chrono::hours{number_value(n, p, 1, 720)};
+              }},
+             {"accept_expired", [&](const ConfigNode& n, const std::string& p) {
+                  wanted.accept_expired = bool_value(n, p);
+              }}});
+    };
     const Reader plugins = [&](const ConfigNode& node, const std::string& path) {
         read_section(
             node, path,
@@ -482,9 +502,19 @@ Config read_config(const ConfigNode& top) {
               [&](const ConfigNode& n, const std::string& p) {
                   config.plugins.hang_limit = std::chrono::seconds{number_value(n, p, 1, 300)};
               }},
-             {"memory_mb", [&](const ConfigNode& n, const std::string& p) {
+             {"memory_mb",
+              [&](const ConfigNode& n, const std::string& p) {
                   config.plugins.memory_mb = number_value(n, p, 16, 16'384);
-              }}});
+              }},
+             {"development",
+              [&](const ConfigNode& n, const std::string& p) {
+                  config.plugins.development = bool_value(n, p);
+              }},
+             {"probation_s",
+              [&](const ConfigNode& n, const std::string& p) {
+                  config.plugins.probation = std::chrono::seconds{number_value(n, p, 1, 86'400)};
+              }},
+             {"update", update}});
     };
     const Reader log = [&](const ConfigNode& node, const std::string& path) {
         read_section(

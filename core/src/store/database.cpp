@@ -106,10 +106,10 @@ void Database::Close::operator()(void* handle) const noexcept {
     sqlite3_close_v2(db(handle));
 }
 
-Result<Database> Database::open(const std::string& path, Mode mode) {
-    if (mode == Mode::read_write) {
+Result<Database> Database::open(const std::string& path, Mode mode, const std::string& vfs) {
+    if (mode == Mode::read_write && vfs.empty()) {
         // Made by us first, so that nobody else can read it. A failure here shows again, with its
-        // reason, below.
+        // reason, below. Another way to the disk makes its files itself.
         const Fd created{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
     }
     const std::string attempted = "open the database " + path;
@@ -118,7 +118,8 @@ Result<Database> Database::open(const std::string& path, Mode mode) {
                                                 : SQLITE_OPEN_READONLY) |
                       SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     const int opened = sqlite3_open_v2(
-        uri_of(path, mode == Mode::immutable ? "?immutable=1" : "").c_str(), &raw, flags, nullptr);
+        uri_of(path, mode == Mode::immutable ? "?immutable=1" : "").c_str(), &raw, flags,
+        vfs.empty() ? nullptr : vfs.c_str());
     Database database{raw, path};
     if (opened != SQLITE_OK) return sqlite_failure(raw, opened, attempted);
 

@@ -45,7 +45,8 @@ public:
     /// WAL and synchronous=FULL: what is committed is on the disk. Error codes: "store.damaged"
     /// (this file will not become better), otherwise "store.unavailable" (disk full, no permission,
     /// …).
-    static Result<Database> open(const std::string& path, Mode mode);
+    /// `vfs` names another way to the disk that was registered with SQLite (tests); empty: its own.
+    static Result<Database> open(const std::string& path, Mode mode, const std::string& vfs = {});
 
     Result<void> execute(const std::string& sql);
     Result<Statement> prepare(std::string_view sql);

@@ -58,6 +58,14 @@ struct Config {
         std::chrono::seconds window{60};
         std::chrono::seconds hang_limit{4};  ///< without a sign of life for so long, it is ended
         int memory_mb = 256;                 ///< of its own, for the process of each plug-in
+        bool development = false;            ///< trust every bundle on first sight
+        std::optional<std::chrono::seconds> probation;  ///< no build is watched for longer than this
+        struct Update {
+            bool automatic = true;  ///< ask the server without being told to
+            std::chrono::seconds jitter{60};
+            std::chrono::hours interval{24};
+            bool accept_expired = false;  ///< install releases however long ago they have expired
+        } update;
     } plugins;
     struct Log {
         std::string level = "info";

@@ -227,6 +227,9 @@ plugins:
   window_s: 120
   hang_limit_s: 10
   memory_mb: 512
+  development: true
+  probation_s: 30
+  update: {automatic: false, jitter_s: 0, interval_h: 6, accept_expired: true}
 log: {level: warning, components: {http: debug, toledo8217: error}}
 )");
     ASSERT_TRUE(config) << config.error().text;
@@ -241,6 +244,12 @@ log: {level: warning, components: {http: debug, toledo8217: error}}
     EXPECT_EQ(config->plugins.window, std::chrono::seconds{120});
     EXPECT_EQ(config->plugins.hang_limit, std::chrono::seconds{10});
     EXPECT_EQ(config->plugins.memory_mb, 512);
+    EXPECT_TRUE(config->plugins.development);
+    EXPECT_EQ(config->plugins.probation, std::chrono::seconds{30});
+    EXPECT_FALSE(config->plugins.update.automatic);
+    EXPECT_EQ(config->plugins.update.jitter, std::chrono::seconds{0});
+    EXPECT_EQ(config->plugins.update.interval, std::chrono::hours{6});
+    EXPECT_TRUE(config->plugins.update.accept_expired);
     const PluginSettings& toledo = config->drivers.at("toledo8217");
     EXPECT_EQ(toledo.values, (boost::json::object{{"poll", "continuous"}, {"baud", 9600}}));
     EXPECT_EQ(toledo.origin.text(), "backplane.yaml:7");
@@ -367,6 +376,15 @@ TEST_F(AConfiguration, checks_each_value_of_its_own) {
         {"plugins: {hang_limit_s: 301}", "301 is not possible"},
         {"plugins: {window_s: -1}", "-1 is not possible: give a whole number from 1 to 86400"},
         {"plugins: {memory_mb: 8}", "8 is not possible: give a whole number from 16 to 16384"},
+        {"plugins: {development: 1}", "1 is neither true nor false"},
+        {"plugins: {probation_s: 0}", "0 is not possible: give a whole number from 1 to 86400"},
+        {"plugins: {update: {automatic: no}}",
+         "plugins.update.automatic: no is neither true nor false"},
+        {"plugins: {update: {jitter_s: 3601}}", "3601 is not possible"},
+        {"plugins: {update: {interval_h: 0}}",
+         "0 is not possible: give a whole number from 1 to 720"},
+        {"plugins: {update: {auto: true}}", "plugins.update.auto: unknown key"},
+        {"plugins: {update: off}", "off stands here, keys with values are needed"},
         {"plugins: {memory: 8}", "plugins.memory: unknown key"},
         {"plugins: {trusted_keys: [abc]}", "abc is not a public key"},
         {"plugins: {trusted_keys: abc}", "a list such as [a, b] is needed"},
