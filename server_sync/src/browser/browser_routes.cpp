@@ -14,6 +14,7 @@
 #include "browser/guarded.hpp"
 #include "browser/hw_proxy.hpp"
 #include "browser/json_rpc.hpp"
+#include "browser/update_route.hpp"
 
 namespace backplane::sync {
 
@@ -171,6 +172,13 @@ void BrowserRoutes::install(core::HttpRouter& router) {
     router.add("/iot_drivers/data", plain(impl_, [](Impl& impl) {
                    return data_page(impl.context.box(), impl.context.devices.list());
                }));
+
+    router.add(
+        "/iot_drivers/load_iot_handlers",
+        handler_for(std::weak_ptr<Impl>(impl_), [](Impl& impl, const HttpExchangePtr& exchange) {
+            if (exchange->request().method == HttpMethod::head || !answer_plain_methods(exchange))
+                load_handlers(impl.context.updates, exchange);
+        }));
 
     // Every POS asks this before anything else, and again and again: no more than a copy of four
     // bytes and two headers.

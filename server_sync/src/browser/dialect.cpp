@@ -203,8 +203,11 @@ bool reports_by_events(std::string_view device_type) noexcept {
 bool is_for_listeners(const Event& event) {
     switch (event.kind) {
         case Event::Kind::device_event:
-        case Event::Kind::box:
             return true;
+        case Event::Kind::box:
+            // What else happens to the box (updates of plug-ins) is the homepage's: a page that waits for the box takes
+            // any message of its name for the answer to its own request.
+            return event.name == "restart";
         case Event::Kind::action_result:
             if (reports_by_events(event.device_type)) return false;
             // A scale that was told to start reading has succeeded, but has no number yet: the next

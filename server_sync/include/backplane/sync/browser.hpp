@@ -18,6 +18,7 @@
 #include "backplane/core/event_ring.hpp"
 #include "backplane/core/http.hpp"
 #include "backplane/core/subscription.hpp"
+#include "backplane/core/update.hpp"
 
 namespace boost::asio {
 class io_context;
@@ -52,6 +53,7 @@ struct BrowserContext {
     std::function<BoxInfo()> box;
     std::function<void()>
         restart;  ///< restarts the service; called 2 s after a browser has asked for it
+    core::Updates* updates = nullptr;  ///< of plug-ins; null: this box has none
 };
 
 /// The routes, and what is waiting in them. What `context` refers to outlives this object; the

@@ -119,6 +119,18 @@ TEST(DialectOfScales, tells_of_a_scale_that_has_gone_and_of_no_other_state) {
     EXPECT_FALSE(is_for_listeners(event));
 }
 
+TEST(DialectOfDevices, tells_of_a_restart_of_the_box_and_of_nothing_else_that_happens_to_it) {
+    core::Event event;
+    event.kind = core::Event::Kind::box;
+    event.name = "restart";
+    event.data = {{"status", "success"}};
+    EXPECT_TRUE(is_for_listeners(event));
+    for (const char* name : {"update", "plugins", ""}) {
+        event.name = name;
+        EXPECT_FALSE(is_for_listeners(event)) << name;
+    }
+}
+
 TEST(DialectOfDevices, fills_in_value_and_result_where_they_are_missing) {
     const auto key = heard(device_event("k", "keyboard", "key", {{"value", "a"}}));
     EXPECT_EQ(key.at("value"), "a");

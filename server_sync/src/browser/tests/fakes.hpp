@@ -226,6 +226,29 @@ inline core::Event action_result(std::string identifier, std::string type, std::
     return event;
 }
 
+/// Updates that begin when the test says so.
+class FakeUpdates : public core::Updates {
+public:
+    struct Asked {
+        bool force;
+        Done done;
+    };
+
+    core::UpdateReport report() const override { return {}; }
+    std::vector<core::DeliveredPlugin> plugins() const override { return {}; }
+    void check(bool force, Done done) override { asked.push_back({force, std::move(done)}); }
+    void install(std::vector<std::byte>, std::string, bool, Done) override { unexpected(); }
+    void roll_back(const std::string&, Done) override { unexpected(); }
+    void pin(const std::string&, bool, Done) override { unexpected(); }
+    void release(const std::string&, Done) override { unexpected(); }
+    void on_change(std::function<void()>) override { unexpected(); }
+
+    std::vector<Asked> asked;
+
+private:
+    static void unexpected() { ADD_FAILURE() << "pages of Odoo only ask for a check"; }
+};
+
 /// A box with its routes installed, at 2025-11-22 06:30 (UTC).
 class ABrowserBox : public ::testing::Test {
 protected:
@@ -302,9 +325,10 @@ protected:
                 .certificate_end = "",
                 .started = std::chrono::steady_clock::now()};
     int restarts = 0;
+    FakeUpdates updates;
     core::HttpRouter router;
     std::unique_ptr<BrowserRoutes> routes = std::make_unique<BrowserRoutes>(BrowserContext{
-        devices, ring, clock.timers(), [this] { return box; }, [this] { ++restarts; }});
+        devices, ring, clock.timers(), [this] { return box; }, [this] { ++restarts; }, &updates});
 };
 
 }  // namespace backplane::sync::test
