@@ -2,6 +2,8 @@
 // Copyright The Backplane authors.
 #include "box_client.hpp"
 
+#include <boost/json/parse.hpp>
+
 #include <httplib.h>
 
 #include <sys/socket.h>
@@ -13,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <system_error>
+#include <utility>
 
 #include "backplane/core/fd.hpp"
 #include "util/utf8.hpp"
@@ -55,6 +58,76 @@ core::Unexpected<core::Error> unreachable(const std::string& socket, const std::
                          "cannot reach the box through " + socket + ": " + what + ": " + advice);
 }
 
+httplib::Client client_of(const std::string& socket, std::chrono::seconds patience) {
+    httplib::Client client{socket};
+    client.set_address_family(AF_UNIX);
+    client.set_connection_timeout(std::chrono::seconds{5});
+    client.set_read_timeout(patience);
+    client.set_write_timeout(patience);
+    return client;
+}
+
+// Without a name of its own httplib sends the path of the socket as the host.
+const httplib::Headers k_headers{{"Host", "localhost"}, {"Accept", "application/json"}};
+
+/// What an answer with this status means: the box's own words, or that it is none of ours.
+core::Unexpected<core::Error> refusal(const std::string& socket, const std::string& asked,
+                                      int status, const std::string& body) {
+    boost::system::error_code error;
+    const boost::json::value value = boost::json::parse(body, error);
+    if (!error && value.is_object()) {
+        const auto* const code = value.get_object().if_contains("code");
+        const auto* const message = value.get_object().if_contains("message");
+        if (code && message && code->is_string() && message->is_string())
+            return core::failure(std::string(code->get_string()),
+                                 std::string(message->get_string()));
+    }
+    return core::failure(
+        "box.answer",
+        "the box at " + socket + " answered " + asked + " with HTTP " + std::to_string(status) +
+            (body.empty() ? "" : " (" + core::to_printable(body, 200) + ")") +
+            ": if it says 404, backplaned is older than this program: update both together");
+}
+
+/// Lines of server-sent events, put together from pieces.
+class EventLines {
+public:
+    using Event = std::function<bool(std::string_view, std::string_view)>;
+    explicit EventLines(const Event& event) : event_(event) {}
+
+    /// False: enough, or too much.
+    bool take(std::string_view piece) {
+        buffer_.append(piece);
+        std::size_t begin = 0;
+        for (std::size_t end; (end = buffer_.find('\n', begin)) != std::string::npos;
+             begin = end + 1) {
+            if (!line(std::string_view{buffer_}.substr(begin, end - begin))) {
+                enough_ = true;
+                return false;
+            }
+        }
+        buffer_.erase(0, begin);
+        return buffer_.size() <= k_event_bytes && data_.size() <= k_event_bytes;
+    }
+    bool enough() const { return enough_; }
+
+private:
+    static constexpr std::size_t k_event_bytes = 4u << 20;
+
+    bool line(std::string_view text) {
+        if (text.starts_with(":")) return event_("", "");
+        if (text.starts_with("event: ")) kind_ = text.substr(7);
+        if (text.starts_with("data: ")) data_ += text.substr(6);
+        if (!text.empty() || (kind_.empty() && data_.empty())) return true;
+        const std::string kind = std::exchange(kind_, {}), data = std::exchange(data_, {});
+        return event_(kind, data);
+    }
+
+    const Event& event_;
+    std::string buffer_, kind_, data_;
+    bool enough_ = false;
+};
+
 }  // namespace
 
 core::Result<void> BoxClient::reachable() const {
@@ -96,44 +169,70 @@ core::Result<void> BoxClient::reachable() const {
 core::Result<std::string> BoxClient::get(const std::string& target,
                                          std::chrono::seconds patience) const {
     if (auto ok = reachable(); !ok) return core::Unexpected<core::Error>{ok.error()};
-    httplib::Client client{socket_};
-    client.set_address_family(AF_UNIX);
-    client.set_connection_timeout(std::chrono::seconds{5});
-    client.set_read_timeout(patience);
-    client.set_write_timeout(std::chrono::seconds{5});
+    httplib::Client client = client_of(socket_, patience);
 
     std::string body;
     bool too_large = false;
-    // Without a name of its own httplib sends the path of the socket as the host.
-    const auto answer =
-        client.Get(target, httplib::Headers{{"Host", "localhost"}, {"Accept", "application/json"}},
-                   [&](const char* data, std::size_t size) {
-                       too_large = body.size() + size > k_answer_bytes;
-                       if (!too_large) body.append(data, size);
-                       return !too_large;
-                   });
+    const auto answer = client.Get(target, k_headers, [&](const char* data, std::size_t size) {
+        too_large = body.size() + size > k_answer_bytes;
+        if (!too_large) body.append(data, size);
+        return !too_large;
+    });
     const std::string asked = target.substr(0, target.find('?'));
     if (too_large) {
         return core::failure("box.answer", "the box at " + socket_ + " answered " + asked +
                                                " with more than 32 MiB: this is not backplaned");
     }
-    if (!answer) {
-        return unreachable(socket_,
-                           "it accepts connections, but " + asked +
-                               " got no complete answer within " +
-                               std::to_string(patience.count()) + " s (" +
-                               httplib::to_string(answer.error()) + ")",
-                           "try again, and look at \"journalctl -u backplaned\" if it stays so");
-    }
-    if (answer->status != 200) {
-        return core::failure(
-            "box.answer",
-            "the box at " + socket_ + " answered " + asked + " with HTTP " +
-                std::to_string(answer->status) +
-                (body.empty() ? "" : " (" + core::to_printable(body, 200) + ")") +
-                ": if it says 404, backplaned is older than this program: update both together");
-    }
+    if (!answer) return no_answer(asked, patience, httplib::to_string(answer.error()));
+    if (answer->status != 200) return refusal(socket_, asked, answer->status, body);
     return body;
+}
+
+core::Unexpected<core::Error> BoxClient::no_answer(const std::string& asked,
+                                                   std::chrono::seconds patience,
+                                                   const std::string& why) const {
+    return unreachable(socket_,
+                       "it accepts connections, but " + asked + " got no complete answer within " +
+                           std::to_string(patience.count()) + " s (" + why + ")",
+                       "try again, and look at \"journalctl -u backplaned\" if it stays so");
+}
+
+core::Result<std::string> BoxClient::post(const std::string& target, const std::string& body,
+                                          const std::string& type,
+                                          std::chrono::seconds patience) const {
+    if (auto ok = reachable(); !ok) return core::Unexpected<core::Error>{ok.error()};
+    httplib::Client client = client_of(socket_, patience);
+    const auto answer = client.Post(target, k_headers, body, type);
+    const std::string asked = target.substr(0, target.find('?'));
+    if (!answer) return no_answer(asked, patience, httplib::to_string(answer.error()));
+    if (answer->status != 200 && answer->status != 202)
+        return refusal(socket_, asked, answer->status, answer->body);
+    return answer->body;
+}
+
+core::Result<void> BoxClient::follow(
+    const std::string& target, std::chrono::seconds silence,
+    const std::function<bool(std::string_view kind, std::string_view data)>& event) const {
+    if (auto ok = reachable(); !ok) return ok;
+    httplib::Client client = client_of(socket_, silence);
+    EventLines lines{event};
+    int status = 0;
+    const auto answer = client.Get(
+        target, k_headers,
+        [&](const httplib::Response& head) {
+            status = head.status;
+            return status == 200;
+        },
+        [&](const char* data, std::size_t size) {
+            return lines.take({data, size});
+        });
+    if (lines.enough()) return {};
+    const std::string asked = target.substr(0, target.find('?'));
+    if (status != 200 && status != 0) return refusal(socket_, asked, status, "");
+    return unreachable(socket_,
+                       "the stream of events of " + asked + " has ended" +
+                           (answer ? "" : " (" + httplib::to_string(answer.error()) + ")"),
+                       "look at \"journalctl -u backplaned\"");
 }
 
 std::string percent_encoded(const std::string& text) {

@@ -2,18 +2,17 @@
 // Copyright The Backplane authors.
 #include "commands.hpp"
 
-#include <boost/json/parse.hpp>
+#include <boost/json/object.hpp>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdint>
-#include <ctime>
 #include <iostream>
 #include <optional>
 #include <thread>
 #include <vector>
 
+#include "answers.hpp"
 #include "util/utf8.hpp"
 
 namespace backplane::cli {
@@ -23,136 +22,15 @@ namespace json = boost::json;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-constexpr seconds k_patience{10};
 /// A box that can wait holds a question for new records this long; one that cannot ignores it.
 constexpr seconds k_wait{25};
 constexpr std::chrono::milliseconds k_poll{500};
-constexpr std::size_t k_line_bytes = 64u << 10;
-
-// --- reading answers: whatever is missing or of another type is shown as nothing, never trusted
-// ---
-
-json::object member(const json::object& object, std::string_view key) {
-    const json::value* value = object.if_contains(key);
-    return value != nullptr && value->is_object() ? value->get_object() : json::object{};
-}
-
-json::array list(const json::object& object, std::string_view key) {
-    const json::value* value = object.if_contains(key);
-    return value != nullptr && value->is_array() ? value->get_array() : json::array{};
-}
-
-std::string text(const json::object& object, std::string_view key) {
-    const json::value* value = object.if_contains(key);
-    if (value == nullptr || !value->is_string()) return {};
-    return {value->get_string().data(), value->get_string().size()};
-}
-
-double number(const json::object& object, std::string_view key) {
-    const json::value* value = object.if_contains(key);
-    if (value == nullptr) return 0;
-    if (value->is_int64()) return static_cast<double>(value->get_int64());
-    if (value->is_uint64()) return static_cast<double>(value->get_uint64());
-    return value->is_double() && std::isfinite(value->get_double()) ? value->get_double() : 0;
-}
-
-std::uint64_t count(const json::object& object, std::string_view key) {
-    const double value = number(object, key);
-    return value >= 1 && value < 9e15 ? static_cast<std::uint64_t>(value) : 0;
-}
-
-std::string joined(const json::array& values) {
-    std::string all;
-    for (const json::value& value : values) {
-        if (!all.empty()) all += ", ";
-        if (value.is_string())
-            all += core::to_printable({value.get_string().data(), value.get_string().size()}, 512);
-        if (value.is_int64()) all += std::to_string(value.get_int64());
-        if (value.is_uint64()) all += std::to_string(value.get_uint64());
-    }
-    return all;
-}
-
-std::string printable(const json::object& object, std::string_view key) {
-    return core::to_printable(text(object, key), 512);
-}
-
-ExitCode fail(const core::Error& error) {
-    std::cerr << "backplane: " << core::to_printable(error.text, k_line_bytes) << '\n';
-    return ExitCode::failed;
-}
-
-core::Result<json::object> parse_answer(const std::string& body, std::string_view what,
-                                        const char* must_have) {
-    boost::system::error_code error;
-    json::value value = json::parse(body, error);
-    if (error || !value.is_object() || !value.get_object().contains(must_have)) {
-        return core::failure(
-            "box.answer", "the box answered the question for its " + std::string{what} +
-                              " with something else: update backplaned and this program together");
-    }
-    return std::move(value.get_object());
-}
-
-/// Asks, and prints the answer itself when JSON is wanted. `must_have` is the member that makes it
-/// an answer.
-core::Result<json::object> ask(const BoxClient& box, const Output& output,
-                               const std::string& target, std::string_view what,
-                               const char* must_have) {
-    auto body = box.get(target, k_patience);
-    if (!body) return core::Unexpected<core::Error>{body.error()};
-    auto answer = parse_answer(*body, what, must_have);
-    if (answer && output.json) std::cout << *body << (body->ends_with('\n') ? "" : "\n");
-    return answer;
-}
-
-/// A stdout that takes nothing any more (a full disk) is a failure, too.
-ExitCode finish(ExitCode code) {
-    std::cout.flush();
-    if (std::cout) return code;
-    std::cerr << "backplane: cannot write the output: is the disk full?\n";
-    return ExitCode::failed;
-}
-
-std::string duration(double total) {
-    const auto whole = static_cast<std::uint64_t>(std::clamp(total, 0.0, 1e12));
-    const std::uint64_t days = whole / 86'400, hours = whole / 3'600 % 24,
-                        minutes = whole / 60 % 60;
-    if (days > 0) return std::to_string(days) + " d " + std::to_string(hours) + " h";
-    if (hours > 0) return std::to_string(hours) + " h " + std::to_string(minutes) + " min";
-    if (minutes > 0) return std::to_string(minutes) + " min " + std::to_string(whole % 60) + " s";
-    return std::to_string(whole) + " s";
-}
-
-std::string local_time(double since_epoch, bool with_milliseconds) {
-    if (since_epoch <= 0 || since_epoch > 4e11) return "-";
-    const auto whole = static_cast<std::time_t>(since_epoch);
-    std::tm parts{};
-    if (::localtime_r(&whole, &parts) == nullptr) return "-";
-    char buffer[64];
-    std::size_t size = std::strftime(buffer, sizeof buffer, "%Y-%m-%d %H:%M:%S", &parts);
-    std::string out{buffer, size};
-    if (with_milliseconds) {
-        const int milliseconds =
-            std::clamp(static_cast<int>((since_epoch - static_cast<double>(whole)) * 1000), 0, 999);
-        const std::string digits = std::to_string(milliseconds);
-        out += '.' + std::string(3 - digits.size(), '0') + digits;
-    }
-    return out;
-}
 
 Colour colour_of_device(const std::string& state) {
     if (state == "ready") return Colour::good;
     if (state == "unreachable") return Colour::bad;
     if (state == "unsupported" || state == "gone") return Colour::dim;
     return Colour::attention;
-}
-
-Colour colour_of_plugin(const std::string& state) {
-    if (state == "running") return Colour::good;
-    if (state == "put_aside" || state == "refused") return Colour::bad;
-    if (state == "restarting") return Colour::attention;
-    return Colour::dim;
 }
 
 Colour colour_of_level(const std::string& level) {
@@ -269,39 +147,6 @@ ExitCode show_devices(const BoxClient& box, const Output& output) {
     if (output.json) return finish(code);
     if (devices.empty()) {
         std::cout << "The box sees no device.\n";
-    } else {
-        std::cout << table.text(output.terminal);
-    }
-    return finish(code);
-}
-
-ExitCode show_plugins(const BoxClient& box, const Output& output) {
-    const auto answer = ask(box, output, "/api/v1/plugins", "plug-ins", "plugins");
-    if (!answer) return fail(answer.error());
-    Table table{{"NAME", "KIND", "VERSION", "STATE", "PID", "INSTANCES", "CRASHES", "REASON"}};
-    ExitCode code = ExitCode::ok;
-    const json::array plugins = list(*answer, "plugins");
-    for (const json::value& value : plugins) {
-        if (!value.is_object()) continue;
-        const json::object& plugin = value.get_object();
-        const std::string state = text(plugin, "state");
-        if (state == "put_aside") code = ExitCode::degraded;
-        // A file that was refused may have no name at all.
-        std::string name = text(plugin, "name");
-        if (name.empty()) name = text(plugin, "path");
-        const std::uint64_t pid = count(plugin, "pid");
-        table.add({{name},
-                   {text(plugin, "kind")},
-                   {text(plugin, "version")},
-                   {state, colour_of_plugin(state)},
-                   {pid == 0 ? "" : std::to_string(pid)},
-                   {std::to_string(count(plugin, "instances"))},
-                   {std::to_string(count(plugin, "crashes"))},
-                   {text(plugin, "reason")}});
-    }
-    if (output.json) return finish(code);
-    if (plugins.empty()) {
-        std::cout << "The box has no plug-in.\n";
     } else {
         std::cout << table.text(output.terminal);
     }

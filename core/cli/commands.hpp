@@ -27,7 +27,6 @@ struct Output {
 
 ExitCode show_status(const BoxClient& box, const Output& output);
 ExitCode show_devices(const BoxClient& box, const Output& output);
-ExitCode show_plugins(const BoxClient& box, const Output& output);
 ExitCode show_logs(const BoxClient& box, const Output& output, const LogsOptions& options);
 
 }  // namespace backplane::cli

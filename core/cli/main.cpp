@@ -11,9 +11,12 @@
 #include <string>
 
 #include "box_client.hpp"
+#include "bundle_commands.hpp"
 #include "commands.hpp"
 #include "exit_code.hpp"
+#include "plugin_commands.hpp"
 #include "table.hpp"
+#include "update_commands.hpp"
 
 namespace {
 
@@ -24,6 +27,9 @@ Examples:
   backplane status                        is all well?
   backplane devices                       what is connected, and what state it is in
   backplane plugins --json | jq .         for scripts
+  backplane plugins rollback acme_scale   back to the version that worked
+  backplane update --force                fetch all plug-ins again, now
+  backplane update --file bundle.zip      the same from a file, without a server
   backplane logs -n 100 --level warning   the last 100 warnings and errors
   backplane logs --follow --component serial
 
@@ -40,6 +46,8 @@ ExitCode run(int argc, char** argv) {
     std::string socket = "/run/backplane/control.sock";
     bool json = false;
     backplane::cli::LogsOptions logs_options;
+    backplane::cli::PluginsOptions plugins_options;
+    backplane::cli::UpdateOptions update_options;
 
     CLI::App app{"Asks the box (backplaned) on this machine how it is.", "backplane"};
     app.set_version_flag("--version", "backplane " BP_VERSION);
@@ -58,7 +66,33 @@ ExitCode run(int argc, char** argv) {
     };
     const CLI::App* status = command("status", "Is all well? Version, devices, plug-ins, problems");
     const CLI::App* devices = command("devices", "The devices with their drivers and states");
-    const CLI::App* plugins = command("plugins", "The interfaces and drivers with their states");
+    CLI::App* plugins = command("plugins", "The interfaces and drivers with their states");
+    plugins->require_subcommand(0, 1);
+    for (const auto& [verb, does] : std::map<std::string, std::string>{
+             {"show", "Everything about one plug-in"},
+             {"rollback", "Back to its last good version, and stay there"},
+             {"pin", "Keep the version that runs, whatever updates bring"},
+             {"unpin", "Take part in updates again"},
+             {"release", "Forget its crashes, try its newest version again"}}) {
+        CLI::App* wish = plugins->add_subcommand(verb, does);
+        wish->add_option("name", plugins_options.name, "Name of the plug-in")->required();
+        wish->callback([&plugins_options, verb = verb] { plugins_options.verb = verb; });
+    }
+    CLI::App* update = command("update", "Update the plug-ins now, and show how it goes");
+    update->add_flag("--force", update_options.force,
+                     "Fetch everything again, and give versions that were put away another try");
+    CLI::Option* file = update->add_option("--file", update_options.file,
+                                           "Install this bundle; - reads it from standard input");
+    file->type_name("ZIP");
+    CLI::Option* no_wait = update->add_flag(
+        "!--no-wait", update_options.wait, "Begin, and do not wait for the end");
+    update->add_flag("--status", update_options.status, "Begin nothing: how did the last one go?")
+        ->excludes(file)
+        ->excludes(no_wait);
+    update->add_option("--wait-most", update_options.most_wait_s,
+                       "Seconds to wait for the end of the update")
+        ->check(CLI::Range(1u, 86'400u))
+        ->capture_default_str();
     CLI::App* logs = command("logs", "The last records of the log");
     logs->add_flag("-f,--follow", logs_options.follow, "Go on with new records until interrupted");
     logs->add_option("--level", logs_options.level, "Only this level and the more serious ones")
@@ -73,6 +107,8 @@ ExitCode run(int argc, char** argv) {
         ->check(CLI::Range(0u, 86'400u))
         ->capture_default_str();
 
+    backplane::cli::BundleCommands bundles{app};
+
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -80,11 +116,13 @@ ExitCode run(int argc, char** argv) {
         return app.exit(error) == 0 ? ExitCode::ok : ExitCode::usage;
     }
 
+    if (const auto code = bundles.run()) return *code;
     const backplane::cli::BoxClient box{socket};
     const backplane::cli::Output output{backplane::cli::Terminal::of_stdout(), json};
     if (status->parsed()) return show_status(box, output);
     if (devices->parsed()) return show_devices(box, output);
-    if (plugins->parsed()) return show_plugins(box, output);
+    if (plugins->parsed()) return backplane::cli::plugins(box, output, plugins_options);
+    if (update->parsed()) return backplane::cli::update(box, output, update_options);
     return show_logs(box, output, logs_options);
 }
 

@@ -2,6 +2,8 @@
 // Copyright The Backplane authors.
 #include "box.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,11 +20,15 @@
 #include "backplane/core/http.hpp"
 #include "backplane/core/log.hpp"
 #include "backplane/sync/browser.hpp"
+#include "backplane/sync/handlers.hpp"
 #include "homepage.hpp"
 #include "network_address.hpp"
+#include "plugin_updates.hpp"
 #include "registry/registry.hpp"
 #include "store/device_memory.hpp"
+#include "store/durable_files.hpp"
 #include "supervisor/plugin_runner.hpp"
+#include "update/updater.hpp"
 #include "version.hpp"
 
 namespace backplane::daemon {
@@ -42,7 +48,11 @@ struct Box::Parts {
     std::vector<std::uint16_t> ports;
     std::unique_ptr<core::DeviceMemory> memory;
     core::EventRing events;
+    std::unique_ptr<core::DurableFiles> files = core::DurableFiles::posix();
+    std::unique_ptr<sync::HandlerDownload> download;
     std::unique_ptr<core::Registry> registry;
+    std::unique_ptr<core::Updater> updater;
+    boost::asio::steady_timer settle_timer{loop};
     std::unique_ptr<core::Api> api;
     std::unique_ptr<sync::BrowserRoutes> browser;
     std::unique_ptr<core::HttpServer> http;
@@ -68,11 +78,16 @@ struct Box::Parts {
                 "what the box learns is not kept over a restart: its state folder cannot be "
                 "written; the log "
                 "says why");
+        for (auto& problem : updater->problems()) all.push_back(std::move(problem));
+        if (std::string warning = download->warning(); !warning.empty())
+            all.push_back(std::move(warning));
         return all;
     }
 
     Result<void> read_configuration(const Options& options);
     Result<void> make_registry(const Options& options);
+    std::vector<core::CataloguedPlugin> read_plugins(const Options& options);
+    void begin_updates();
     void make_routes(core::HttpRouter& router, Box& box);
     Result<void> listen(const Options& options);
 };
@@ -81,6 +96,9 @@ namespace {
 
 // systemd.exec(5), sd_listen_fds(3): inherited sockets begin at 3.
 constexpr int k_first_inherited_fd = 3;
+
+// How often the registry is asked whether all interfaces have told what is there; a matter of moments after a start.
+constexpr auto k_settle_look = 100ms;
 
 /// Sockets that the service manager has opened for us (80 and 443 need rights that the service does not have).
 std::vector<int> inherited_sockets() {
@@ -147,27 +165,27 @@ Result<void> Box::Parts::make_registry(const Options& options) {
                                            ": reinstall, or give its path with --plugin-host");
     memory = std::make_unique<core::DeviceMemory>(options.state_dir);
 
+    sync::HandlerDownloadOptions handlers;
+    handlers.server = config.odoo.server;
+    handlers.identifier = memory->box_identity();
+    handlers.mac = network_address().mac;
+    download = std::make_unique<sync::HandlerDownload>(loop, std::move(handlers));
+    updater = make_updater(loop, options, config, *files, *download, read_plugins(options),
+                           problems);
+
     core::Registry::Setup setup;
     setup.config = config;
     setup.memory = memory.get();
-    auto plugins = core::read_plugin_folder(options.plugin_dir, sdk::HostFacts::of_this_machine());
-    if (plugins) {
-        setup.plugins = std::move(*plugins);
-    } else {
-        // A box without plug-ins still answers, so that its owner can see what is wrong.
-        problems.push_back(plugins.error().text);
-        core::log_error("box", "plugins.unreadable", {{"reason", plugins.error().text}});
-    }
+    // What was delivered and verified stands in the place of what came with the box.
+    core::Updater::LineUp line = updater->line_up();
+    setup.plugins = std::move(line.plugins);
+    setup.on_trial = std::move(line.on_trial);
     for (const core::CataloguedPlugin& plugin : setup.plugins) {
         if (!plugin.refusal.empty())
             core::log_warning("box", "plugin.refused",
                               {{"file", plugin.path}, {"reason", plugin.refusal}});
         if (!plugin.note || plugin.note->kind != sdk::PluginKind::interface) continue;
-        const bool configured = config.interfaces.contains(plugin.name);
-        const bool simulator = plugin.name == "simulator";
-        // Simulated devices appear where somebody asked for them; in a demonstration nothing real is touched unasked.
-        if (!configured && (simulator ? !options.demo : options.demo))
-            setup.disabled.insert(plugin.name);
+        if (!uses_interface(options, config, plugin.name)) setup.disabled.insert(plugin.name);
     }
     const std::string host = options.host_program;
     core::RunnerPolicy policy;
@@ -186,11 +204,29 @@ Result<void> Box::Parts::make_registry(const Options& options) {
     return {};
 }
 
+std::vector<core::CataloguedPlugin> Box::Parts::read_plugins(const Options& options) {
+    auto plugins = core::read_plugin_folder(options.plugin_dir, sdk::HostFacts::of_this_machine());
+    if (plugins) return std::move(*plugins);
+    // A box without plug-ins still answers, so that its owner can see what is wrong.
+    problems.push_back(plugins.error().text);
+    core::log_error("box", "plugins.unreadable", {{"reason", plugins.error().text}});
+    return {};
+}
+
+/// The network is asked once the devices are there, so that no start waits for it. The updater has a limit of its own.
+void Box::Parts::begin_updates() {
+    if (registry->all_interfaces_settled()) return updater->ready();
+    settle_timer.expires_after(k_settle_look);
+    settle_timer.async_wait([this](const boost::system::error_code& error) {
+        if (!error && !stopping) begin_updates();
+    });
+}
+
 void Box::Parts::make_routes(core::HttpRouter& router, Box& box) {
     api = std::make_unique<core::Api>(core::ApiContext{
         loop, *registry, events, k_version, memory->box_identity(), hostname(), started,
         started_steady, [this] { return ports; }, [this] { return http->statistics(); },
-        [this] { return current_problems(); }});
+        [this] { return current_problems(); }, updater.get()});
     api->install(router);
     browser = std::make_unique<sync::BrowserRoutes>(
         sync::BrowserContext{*registry, events, sync::asio_timers(loop),
@@ -208,7 +244,8 @@ void Box::Parts::make_routes(core::HttpRouter& router, Box& box) {
                              [this, &box] {
                                  restart = true;
                                  box.stop();
-                             }});
+                             },
+                             updater.get()});
     browser->install(router);
     serve_homepage(router);
 }
@@ -257,11 +294,13 @@ Result<std::unique_ptr<Box>> Box::start(boost::asio::io_context& loop, const Opt
     if (auto result = parts.make_registry(options); !result)
         return failure(result.error().code, result.error().text);
     core::HttpRouter router;
-    parts.http = core::HttpServer::create(loop, core::HttpLimits{}, router);
+    parts.http = core::HttpServer::create(loop, core::with_room_for_bundles(), router);
     if (auto result = parts.listen(options); !result)
         return failure(result.error().code, result.error().text);
     parts.make_routes(router, *box);
+    parts.updater->begin(*parts.registry);
     parts.registry->begin();
+    parts.begin_updates();
     for (const std::uint16_t port : parts.ports)
         core::log_info("box", "box.started",
                        {{"version", k_version},
@@ -274,6 +313,8 @@ Result<std::unique_ptr<Box>> Box::start(boost::asio::io_context& loop, const Opt
 void Box::stop() {
     if (std::exchange(parts_->stopping, true)) return;
     core::log_info("box", "box.stopping", {{"restart", parts_->restart ? "yes" : "no"}});
+    // A driver that ends because the box does has not failed.
+    parts_->updater->stop();
     // Drivers first: while they finish, browsers still get their answers.
     parts_->registry->stop([this] {
         parts_->http->stop(500ms, [this] {

@@ -29,6 +29,9 @@ ParsedOptions parse_options(int argc, char** argv) {
             ->capture_default_str();
     app.add_option("--plugin-dir", options.plugin_dir,
                    "Folder with the interfaces and drivers (*.so)");
+    app.add_option("--trust-dir", options.trust_dir,
+                   "Folder with the roots (*.root.json) and keys (*.pub) whose plug-ins are "
+                   "accepted");
     app.add_option("--plugin-host", options.host_program, "Program in which plug-ins run");
     app.add_option("--control-socket", options.control_socket,
                    "Unix socket for the backplane command");
@@ -56,6 +59,8 @@ ParsedOptions parse_options(int argc, char** argv) {
         options.plugin_dir = (folder.parent_path() / "lib/backplane/plugins").string();
     if (options.host_program.empty())
         options.host_program = (folder / "backplane-plugin-host").string();
+    if (options.trust_dir.empty())
+        options.trust_dir = state->count() ? options.state_dir + "/trust" : "/etc/backplane/trust";
     if (options.control_socket.empty())
         options.control_socket =
             state->count() ? options.state_dir + "/control.sock" : "/run/backplane/control.sock";

@@ -9,8 +9,6 @@
 #include <gtest/gtest.h>
 #include <httplib.h>
 
-#include <poll.h>
-#include <pty.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -30,6 +28,8 @@
 #include <thread>
 #include <vector>
 
+#include "invocation.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -38,104 +38,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-constexpr auto k_patience = std::chrono::seconds{30};
-
-struct Outcome {
-    int code = -1;
-    std::string out;
-    std::string err;
-};
-
-/// One run of the program. stdout is a pipe, or a terminal of so many columns.
-class Invocation {
-public:
-    explicit Invocation(std::vector<std::string> arguments,
-                        std::vector<std::string> environment = {}, unsigned short columns = 0) {
-        int out[2] = {-1, -1}, err[2] = {-1, -1};
-        if (columns > 0) {
-            winsize size{24, columns, 0, 0};
-            if (::openpty(&out[0], &out[1], nullptr, nullptr, &size) != 0) std::abort();
-        } else if (::pipe(out) != 0) {
-            std::abort();
-        }
-        if (::pipe(err) != 0) std::abort();
-        arguments.insert(arguments.begin(), BP_CLI);
-        environment.push_back("TZ=UTC");
-        std::vector<char*> argv, envp;
-        for (std::string& each : arguments) argv.push_back(each.data());
-        for (std::string& each : environment) envp.push_back(each.data());
-        argv.push_back(nullptr);
-        envp.push_back(nullptr);
-        pid_ = ::fork();
-        if (pid_ == 0) {
-            ::dup2(out[1], STDOUT_FILENO);
-            ::dup2(err[1], STDERR_FILENO);
-            for (const int fd : {out[0], out[1], err[0], err[1]}) ::close(fd);
-            ::execve(BP_CLI, argv.data(), envp.data());
-            ::_exit(127);
-        }
-        ::close(out[1]);
-        ::close(err[1]);
-        out_ = out[0];
-        err_ = err[0];
-    }
-    Invocation(const Invocation&) = delete;
-    Invocation& operator=(const Invocation&) = delete;
-    ~Invocation() {
-        if (pid_ > 0) {
-            ::kill(pid_, SIGKILL);
-            ::waitpid(pid_, nullptr, 0);
-        }
-        if (out_ >= 0) ::close(out_);
-        if (err_ >= 0) ::close(err_);
-    }
-
-    /// Reads until this is true or both streams have ended. False: neither happened in time.
-    bool read_until(const std::function<bool(const Outcome&)>& done) {
-        const auto deadline = std::chrono::steady_clock::now() + k_patience;
-        while (!done(outcome_)) {
-            if (out_ < 0 && err_ < 0) return false;
-            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-                                  deadline - std::chrono::steady_clock::now())
-                                  .count();
-            pollfd fds[2] = {{out_, POLLIN, 0}, {err_, POLLIN, 0}};
-            if (left <= 0 || ::poll(fds, 2, static_cast<int>(left)) <= 0) return false;
-            if (fds[0].revents != 0) take(out_, outcome_.out);
-            if (fds[1].revents != 0) take(err_, outcome_.err);
-        }
-        return true;
-    }
-
-    Outcome finish() {
-        (void)read_until([&](const Outcome&) { return out_ < 0 && err_ < 0; });
-        if (out_ >= 0 || err_ >= 0)
-            return outcome_;  // Still runs: code stays -1, and the destructor ends it.
-        int status = 0;
-        ::waitpid(pid_, &status, 0);
-        pid_ = -1;
-        outcome_.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-        return outcome_;
-    }
-
-    void terminate() const { ::kill(pid_, SIGTERM); }
-
-private:
-    static void take(int& fd, std::string& into) {
-        char buffer[65536];
-        const ssize_t count =
-            ::read(fd, buffer, sizeof buffer);  // A terminal whose other end has gone answers EIO.
-        if (count > 0) {
-            into.append(buffer, static_cast<std::size_t>(count));
-        } else {
-            ::close(fd);
-            fd = -1;
-        }
-    }
-
-    pid_t pid_ = -1;
-    int out_ = -1, err_ = -1;
-    Outcome outcome_;
-};
+using namespace backplane::cli::test;  // NOLINT: a test's own helpers
 
 class TheProgram : public testing::Test {
 protected:
@@ -337,17 +240,19 @@ TEST_F(TheProgram, fits_the_terminal_and_uses_colours_there_only) {
 TEST_F(TheProgram, shows_plug_ins_and_ends_with_3_when_one_was_put_aside) {
     answer("/api/v1/plugins", R"({"plugins":[
         {"name":"serial","kind":"interface","version":"1.0.0","state":"running","pid":4711,"instances":1,"crashes":0,"reason":""},
-        {"name":"toledo8217","kind":"driver","version":"1.0.0","state":"put_aside","reason":"5 crashes in 60 s","crashes":5},
+        {"name":"toledo8217","kind":"driver","version":"1.0.0","state":"put_aside","reason":"5 crashes in 60 s","crashes":5,
+         "source":"the box","update_state":"","pinned":false},
         {"name":"","path":"/x/bad.so","state":"refused","reason":"no note"}]})");
     start();
     const Outcome outcome = run({"plugins"});
     EXPECT_EQ(outcome.code, 3);
     EXPECT_EQ(
         outcome.out,
-        "NAME        KIND       VERSION  STATE      PID   INSTANCES  CRASHES  REASON\n"
-        "serial      interface  1.0.0    running    4711  1          0        -\n"
-        "toledo8217  driver     1.0.0    put_aside  -     0          5        5 crashes in 60 s\n"
-        "/x/bad.so   -          -        refused    -     0          0        no note\n");
+        "NAME        KIND       VERSION  SOURCE   STATE      LAST GOOD  PID   CRASHES  REASON\n"
+        "serial      interface  1.0.0    -        running    -          4711  0        -\n"
+        "toledo8217  driver     1.0.0    the box  put_aside  -          -     5        "
+        "5 crashes in 60 s\n"
+        "/x/bad.so   -          -        -        refused    -          -     0        no note\n");
 }
 
 TEST_F(TheProgram, is_not_confused_by_members_of_other_types) {
@@ -459,6 +364,11 @@ TEST_F(TheProgram, ends_with_2_when_it_is_called_wrongly) {
                                                {"logs", "-n", "0"},
                                                {"logs", "-n", "many"},
                                                {"logs", "--level", "loud"},
+                                               {"plugins", "rollback"},
+                                               {"plugins", "remove", "acme"},
+                                               {"update", "--status", "--no-wait"},
+                                               {"update", "--status", "--file", "x.zip"},
+                                               {"update", "--wait-most", "0"},
                                                {"status", "devices"}}) {
         const Outcome outcome = run(arguments);
         EXPECT_EQ(outcome.code, 2) << testing::PrintToString(arguments);
@@ -499,7 +409,7 @@ TEST_F(TheProgram, explains_itself_as_its_reference_page_does) {
     std::ifstream file{BP_CLI_PAGE};
     const std::string page{std::istreambuf_iterator<char>{file}, {}};
     for (const char* word :
-         {"status", "devices", "plugins", "logs", "--socket", "BACKPLANE_SOCKET"}) {
+         {"status", "devices", "plugins", "update", "logs", "--socket", "BACKPLANE_SOCKET"}) {
         EXPECT_THAT(help.out, HasSubstr(word));
         EXPECT_THAT(page, HasSubstr(word));
     }
@@ -507,8 +417,9 @@ TEST_F(TheProgram, explains_itself_as_its_reference_page_does) {
         EXPECT_THAT(help.out, HasSubstr(code));
     for (const char* code : {"| 0 |", "| 1 |", "| 2 |", "| 3 |"})
         EXPECT_THAT(page, HasSubstr(code));
-    for (const char* option : {"--json", "--follow", "--level", "--component", "--lines",
-                               "--lost-after", "--version", "--help"}) {
+    for (const char* option :
+         {"--json", "--follow", "--level", "--component", "--lines", "--lost-after", "--force",
+          "--file", "--no-wait", "--status", "--wait-most", "--version", "--help"}) {
         EXPECT_THAT(page, HasSubstr(option));
     }
 }

@@ -5,6 +5,7 @@
 // within seconds instead of when TCP gives up.
 
 const k_request_ms = 5000;
+const k_wish_ms = 40000;         // a roll-back ends when the plug-in runs again, or the box says after 30 s that it goes on
 const k_check_ms = 10000;        // how often the box is asked for a sign of life; the event stream may be silent for hours
 const k_stream_grace_ms = 5000;  // so long the stream may be away before values no longer count as live
 const k_retry_ms = [500, 1000, 2000, 4000, 8000];
@@ -13,8 +14,8 @@ const k_kinds = ["device_event", "action_result", "device_state", "box"];
 /** The box was reached, but what it answered is of no use; the message is for people. */
 export class BoxError extends Error {}
 
-async function request(path, options = {}) {
-    const response = await fetch(path, {cache: "no-store", signal: AbortSignal.timeout(k_request_ms), ...options});
+async function request(path, options = {}, most_ms = k_request_ms) {
+    const response = await fetch(path, {cache: "no-store", signal: AbortSignal.timeout(most_ms), ...options});
     const text = await response.text();
     let body = null;
     try { body = text ? JSON.parse(text) : null; } catch { /* told below by the status */ }
@@ -28,10 +29,28 @@ export const fetch_status = () => request("/api/v1/status");
 export const fetch_devices = async () => (await request("/api/v1/devices")).devices ?? [];
 export const fetch_plugins = async () => (await request("/api/v1/plugins")).plugins ?? [];
 
+const as_json = (body) => ({method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)});
+
+/** How the updates of plug-ins stand; null when this box takes none. */
+export async function fetch_update() {
+    try {
+        return await request("/api/v1/update");
+    } catch (error) {
+        if (error instanceof BoxError) return null;
+        throw error;
+    }
+}
+
+/** Fetches all drivers again; the answer is the report of the update that has begun. */
+export const force_update = () => request("/api/v1/update", as_json({force: true}));
+
+/** `wish` is "rollback", "pin", "unpin" or "release"; answers when it is done. */
+export const ask_plugin = (name, wish) =>
+    request(`/api/v1/plugins/${encodeURIComponent(name)}/${wish}`, as_json({}), k_wish_ms);
+
 /** Changes a simulated device (an empty change changes nothing) and answers its whole state. */
-export const simulate = (name, change) => request(`/api/v1/simulator/${encodeURIComponent(name)}`, {
-    method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(change),
-});
+export const simulate = (name, change) =>
+    request(`/api/v1/simulator/${encodeURIComponent(name)}`, as_json(change));
 
 /**
  * Follows the box: `refresh` fetches what is shown and is called at the start, after each reconnection and from time to time;

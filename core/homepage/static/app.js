@@ -2,17 +2,23 @@
 // Copyright The Backplane authors.
 //
 // Wires the page: what the box says goes into one model, and the model is drawn at most once per frame.
-import {BoxError, Connection, fetch_devices, fetch_plugins, fetch_status} from "./api.js";
+import {BoxError, Connection, fetch_devices, fetch_plugins, fetch_status, fetch_update} from "./api.js";
 import {DevicesView} from "./devices.js";
 import {element, set_text} from "./dom.js";
 import {PluginsView} from "./plugins.js";
 import {SimulatorView} from "./simulator.js";
-import {box_state, device_state, duration} from "./words.js";
+import {UpdatesView} from "./updates.js";
+import {box_state, development_warning, device_state, duration} from "./words.js";
 
 const by_id = (id) => document.getElementById(id);
-const model = {status: null, devices: new Map(), plugins: [], live: false, started: false, lost_since: 0};
+const model = {status: null, devices: new Map(), plugins: [], update: null, live: false, started: false, lost_since: 0};
 const devices_view = new DevicesView(by_id("devices"), by_id("devices-summary"));
 const plugins_view = new PluginsView(by_id("plugins"), by_id("plugins-summary"));
+const updates_view = new UpdatesView(by_id, (report) => {
+    // An event of this update that has come meanwhile is newer than the answer to the request.
+    if (!model.update || report.started > model.update.started) model.update = report;
+    draw_soon();
+});
 const simulator_view = new SimulatorView(by_id("simulator"), by_id("simulator-panels"));
 
 set_text(by_id("box-address"), location.host);
@@ -41,6 +47,8 @@ function draw() {
     }
     if (!model.started) return;
     devices_view.show(model.devices, live);
+    set_text(by_id("development"), development_warning(model.update));
+    updates_view.show(model.update, live);
     plugins_view.show(model.plugins, live);
     simulator_view.show(model.devices);
 }
@@ -69,6 +77,7 @@ function announce(text) {
 let events_meanwhile = null;
 
 function apply(event) {
+    if (event.kind === "box" && event.name === "update" && event.data) model.update = event.data;
     const device = model.devices.get(event.device);
     if (!device) return;
     if (event.kind === "device_event") {
@@ -85,7 +94,8 @@ let refetch = 0;
 function on_event(event) {
     if (events_meanwhile && events_meanwhile.length < 10000) events_meanwhile.push(event);
     apply(event);
-    if (event.kind === "device_state" || event.kind === "box") {
+    const goes_on = event.kind === "box" && event.name === "update" && event.data?.phase !== "idle";
+    if (event.kind === "device_state" || (event.kind === "box" && !goes_on)) {
         // Driver, type and plug-ins may have changed with it: fetch them once things have settled.
         refetch ||= setTimeout(() => {
             refetch = 0;
@@ -102,9 +112,10 @@ function on_event(event) {
 const connection = new Connection({
     async refresh(still_wanted) {
         events_meanwhile = [];
-        const [status, devices, plugins] = await Promise.all([fetch_status(), fetch_devices(), fetch_plugins()]);
+        const [status, devices, plugins, update] =
+            await Promise.all([fetch_status(), fetch_devices(), fetch_plugins(), fetch_update()]);
         if (!still_wanted()) return;
-        Object.assign(model, {status, plugins, devices: new Map(devices.map((device) => [device.identifier, device]))});
+        Object.assign(model, {status, plugins, update, devices: new Map(devices.map((device) => [device.identifier, device]))});
         for (const event of events_meanwhile ?? []) apply(event);
         events_meanwhile = null;
         model.started = true;

@@ -23,6 +23,41 @@ const k_plugin_states = {
     refused: ["bad", "Refused"],
 };
 
+// What an update has made of a plug-in; nothing to say of one that is simply good.
+const k_update_states = {
+    good: "",
+    trial: "On trial",
+    staged: "About to be tried",
+    pinned: "Pinned: updates leave it alone",
+    disabled: "Must not run",
+    quarantined: "Its newest version is put away",
+};
+
+const k_step_states = {
+    waiting: ["wait", "Waits"],
+    checking: ["wait", "Being checked"],
+    swapping: ["wait", "Being swapped"],
+    done: ["good", "Done"],
+    failed: ["bad", "Failed"],
+    left_out: ["warn", "Left out"],
+};
+
+const k_update_phases = {
+    downloading: "Downloading…",
+    verifying: "Checking the signatures…",
+    storing: "Storing…",
+    swapping: "Swapping…",
+};
+
+const k_update_results = {
+    updated: ["good", "Updated", "All drivers are up to date now."],
+    unchanged: ["good", "Up to date", "There is nothing new."],
+    nothing: ["wait", "Nothing to do", "The server does not deliver drivers."],
+    partly: ["warn", "Partly updated", "Some drivers were updated, others were not."],
+    rejected: ["bad", "Refused", "The bundle was refused: nothing was changed."],
+    failed: ["bad", "Failed", "The update failed: nothing was changed."],
+};
+
 const k_conditions = {
     in_motion: "In motion",
     over_capacity: "Too heavy",
@@ -53,6 +88,38 @@ function words_for(table, state) {
 
 export const device_state = (state) => words_for(k_device_states, state);
 export const plugin_state = (state) => words_for(k_plugin_states, state);
+
+export const step_state = (state) => words_for(k_step_states, state);
+export const update_state = (state) =>
+    !state ? "" : Object.hasOwn(k_update_states, state) ? k_update_states[state] : readable(state);
+
+/** How an update stands, in words: {running, tone, text, more}; null when none has run. */
+export function update_words(report) {
+    if (report.phase && report.phase !== "idle") {
+        const at_work = (report.steps ?? []).find((step) => ["checking", "swapping"].includes(step.state));
+        const text = report.phase === "swapping" && at_work ? `Swapping ${step_title(at_work)}…`
+            : Object.hasOwn(k_update_phases, report.phase) ? k_update_phases[report.phase] : `${readable(report.phase)}…`;
+        return {running: true, tone: "wait", text: "Update runs", more: text};
+    }
+    if (!report.result) return null;
+    const [tone, text, sentence] = Object.hasOwn(k_update_results, report.result) ? k_update_results[report.result]
+        : ["wait", readable(report.result), ""];
+    return {running: false, tone, text, more: report.text || sentence};
+}
+
+/** "acme_scale from 1.0.0 to 1.1.0" */
+export const step_title = ({plugin, from, to}) =>
+    !from ? `${plugin} ${to ? `${to}, new` : ""}`.trim() : !to || to === from ? `${plugin} ${from}` : `${plugin} from ${from} to ${to}`;
+
+/** "3.1 of 4.0 MB"; "" when nothing has come yet. */
+export function received_bytes({received, expected}) {
+    const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+    if (expected > 0) return `${megabytes(Math.min(received ?? 0, expected))} of ${megabytes(expected)} MB`;
+    return received > 0 ? `${megabytes(received)} MB` : "";
+}
+
+/** Development mode is said on top of the page for as long as it lasts. */
+export const development_warning = (report) => (report?.warnings ?? []).map(String).find((text) => /\bdevelopment\b/i.test(text)) ?? "";
 
 export function box_state(status) {
     if (!status) return {tone: "wait", text: "Connecting…"};

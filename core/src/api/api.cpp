@@ -2,20 +2,19 @@
 // Copyright The Backplane authors.
 #include "api/api.hpp"
 
-#include <boost/asio/steady_timer.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
-
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
 #include <charconv>
-#include <set>
 
+#include "api/answers.hpp"
 #include "api/event_stream.hpp"
 #include "api/json_views.hpp"
 #include "api/metrics.hpp"
+#include "api/plugin_list.hpp"
+#include "api/update_announcer.hpp"
+#include "api/update_routes.hpp"
 #include "backplane/core/http_form.hpp"
 #include "backplane/core/log.hpp"
-#include "http/http_types.hpp"
 #include "util/json_members.hpp"
 
 namespace backplane::core {
@@ -29,56 +28,10 @@ constexpr auto k_log_poll = 200ms;  // how often a waiting request for log recor
 constexpr auto k_log_wait_most = 30s;
 constexpr std::size_t k_log_waiters = 32;
 
-HttpResponse json_response(unsigned status, const json::value& body) {
-    return {status,
-            "application/json; charset=utf-8",
-            {{"Cache-Control", "no-store"}},
-            json::serialize(body) + "\n"};
-}
-
-HttpResponse error_response(unsigned status, std::string_view code, std::string_view message) {
-    return json_response(status, json::object{{"code", code}, {"message", message}});
-}
-
 std::uint64_t number_or(const std::string& text, std::uint64_t otherwise) {
     std::uint64_t value = otherwise;
     std::from_chars(text.data(), text.data() + text.size(), value);
     return value;
-}
-
-/// Answers other methods by 405, so that a page that posts to a list learns what is wrong.
-HttpHandler only(HttpMethod method, std::string_view allowed, HttpHandler handler) {
-    return [=](HttpExchangePtr exchange) {
-        const HttpMethod got = exchange->request().method;
-        if (got == method || (method == HttpMethod::get && got == HttpMethod::head))
-            return handler(std::move(exchange));
-        HttpResponse refused = error_response(
-            405, "http.method", "this address takes " + std::string(allowed) + " only");
-        refused.headers.emplace_back("Allow", allowed);
-        exchange->respond(std::move(refused));
-    };
-}
-
-/// The JSON object in the body, or nothing after having answered why not.
-std::optional<json::object> body_object(const HttpExchangePtr& exchange) {
-    const HttpRequest& request = exchange->request();
-    const std::string_view type = request.header("Content-Type");
-    if (!equal_ignoring_case(type.substr(0, type.find(';')), "application/json")) {
-        exchange->respond(
-            error_response(415, "http.content_type", "send the body as application/json"));
-        return std::nullopt;
-    }
-    json::parse_options options;
-    options.max_depth = 16;
-    boost::system::error_code error;
-    json::value value = json::parse(request.body, error, {}, options);
-    if (error || !value.is_object()) {
-        exchange->respond(error_response(
-            400, "http.body",
-            error ? "the body is not JSON: " + error.message() : "the body is not a JSON object"));
-        return std::nullopt;
-    }
-    return std::move(value.get_object());
 }
 
 unsigned status_of(const ActionOutcome& outcome) {
@@ -98,9 +51,13 @@ unsigned status_of(const ActionOutcome& outcome) {
 }  // namespace
 
 struct Api::State {
-    explicit State(ApiContext c) : context(std::move(c)), metrics(context.events) {}
+    explicit State(ApiContext c)
+        : context(std::move(c)),
+          metrics(context.events),
+          announcer(std::make_shared<UpdateAnnouncer>(context.loop, context.events)) {}
     ApiContext context;
     Metrics metrics;
+    std::shared_ptr<UpdateAnnouncer> announcer;  // shared with its timer
     std::size_t log_waiters = 0;
 
     json::object status() const;
@@ -140,6 +97,24 @@ json::object Api::State::status() const {
             refused.emplace_back(plugin.path);
         }
     }
+    json::value update;  // null: this box takes no updates of plug-ins
+    if (context.updates) {
+        const UpdateReport report = context.updates->report();
+        // What the box says of itself may be among the warnings, too.
+        for (const std::string& warning : report.warnings)
+            if (std::find(problems.begin(), problems.end(), json::value(warning)) == problems.end())
+                problems.emplace_back(warning);
+        for (const DeliveredPlugin& plugin : context.updates->plugins())
+            if (plugin.state == "disabled")
+                problems.emplace_back("the plug-in " + plugin.name +
+                                      " must not run: " + plugin.reason);
+        update =
+            json::object{{"phase", to_string(report.phase)},
+                         {"result", report.result},
+                         {"text", report.text},
+                         {"last_contact", report.last_contact},
+                         {"warnings", json::array(report.warnings.begin(), report.warnings.end())}};
+    }
     json::array ports;
     for (const std::uint16_t port : context.ports()) ports.emplace_back(port);
     const bool degraded = !problems.empty();
@@ -162,6 +137,7 @@ json::object Api::State::status() const {
               {"total", plugins.size()},
               {"put_aside", put_aside},
               {"refused", refused}}},
+            {"update", std::move(update)},
             {"state", degraded ? "degraded" : "ok"},
             {"problems", std::move(problems)}};
 }
@@ -201,8 +177,19 @@ void Api::State::answer_logs(const HttpExchangePtr& exchange,
     exchange->respond(json_response(200, {{"records", std::move(out)}, {"last_seq", last_seq}}));
 }
 
-Api::Api(ApiContext context) : state_(std::make_shared<State>(std::move(context))) {}
-Api::~Api() = default;
+Api::Api(ApiContext context) : state_(std::make_shared<State>(std::move(context))) {
+    if (!state_->context.updates) return;
+    state_->context.updates->on_change([weak = std::weak_ptr(state_)] {
+        const auto state = weak.lock();
+        if (!state) return;
+        state->metrics.update_changed(state->context.updates->report());
+        state->announcer->changed(state->context.updates);
+    });
+}
+Api::~Api() {
+    // Updates outlive the API in the box; a timer that still runs must not ask them afterwards.
+    state_->announcer->stop();
+}
 
 void Api::install(HttpRouter& router) {
     const std::shared_ptr<State> state = state_;
@@ -241,10 +228,8 @@ void Api::install(HttpRouter& router) {
         exchange->respond(json_response(200, {{"devices", std::move(devices)}}));
     });
     get("/api/v1/plugins", [state](const HttpExchangePtr& exchange) {
-        json::array plugins;
-        for (const PluginInfo& plugin : state->context.registry.plugins())
-            plugins.push_back(to_json(plugin));
-        exchange->respond(json_response(200, {{"plugins", std::move(plugins)}}));
+        exchange->respond(json_response(
+            200, {{"plugins", plugin_list(state->context.registry, state->context.updates)}}));
     });
     get("/api/v1/events", [state](const HttpExchangePtr& exchange) {
         serve_event_stream(state->context.loop, state->context.events, exchange);
@@ -289,6 +274,7 @@ void Api::install(HttpRouter& router) {
             exchange->respond(json_response(status_of(outcome), to_json(outcome)));
         });
     });
+    install_update_routes(router, {state, &state->context});
     // Simulated devices are set by name: a request to the interface that makes them.
     router.add_prefix(
         "/api/v1/simulator/",

@@ -2,6 +2,8 @@
 // Copyright The Backplane authors.
 #include "api/json_views.hpp"
 
+#include <boost/json/array.hpp>
+
 namespace backplane::core {
 
 namespace {
@@ -60,6 +62,46 @@ boost::json::object to_json(const PluginInfo& plugin) {
             {"pid", plugin.pid},         {"instances", plugin.instances},
             {"starts", plugin.starts},   {"crashes", plugin.crashes},
             {"events", plugin.events},   {"slow_calls", plugin.slow_calls}};
+}
+
+boost::json::object to_json(const DeliveredPlugin& plugin) {
+    return {{"name", plugin.name},
+            {"kind", plugin.kind},
+            {"version", plugin.version},
+            {"source", plugin.source},
+            {"signer", plugin.signer},
+            {"update_state", plugin.state},
+            {"update_reason", plugin.reason},
+            {"update_since", plugin.since},
+            {"last_good", plugin.last_good},
+            {"quarantined", plugin.quarantined},
+            {"quarantined_reason", plugin.quarantined_reason},
+            {"pinned", plugin.pinned},
+            {"can_roll_back", plugin.can_roll_back},
+            {"can_release", plugin.can_release}};
+}
+
+boost::json::object to_json(const UpdateStep& step) {
+    return {{"plugin", step.plugin},          {"from", step.from}, {"to", step.to},
+            {"state", to_string(step.state)}, {"code", step.code}, {"text", step.text}};
+}
+
+boost::json::object to_json(const UpdateReport& report) {
+    boost::json::array steps;
+    for (const UpdateStep& step : report.steps) steps.push_back(to_json(step));
+    return {{"phase", to_string(report.phase)},
+            {"trigger", report.trigger},
+            {"source", report.source},
+            {"received", report.received},
+            {"expected", report.expected},
+            {"steps", std::move(steps)},
+            {"result", report.result},
+            {"code", report.code},
+            {"text", report.text},
+            {"started", report.started},
+            {"finished", report.finished},
+            {"last_contact", report.last_contact},
+            {"warnings", boost::json::array(report.warnings.begin(), report.warnings.end())}};
 }
 
 boost::json::object to_json(const Event& event) {

@@ -67,6 +67,12 @@ Metrics::Metrics(EventRing& events)
               ++events_by_type_[event->device_type];
       })) {}
 
+void Metrics::update_changed(const UpdateReport& report) {
+    if (report.phase != UpdateReport::Phase::idle || report.finished <= last_finished_) return;
+    last_finished_ = report.finished;
+    for (const UpdateStep& step : report.steps) ++swaps_[std::string(to_string(step.state))];
+}
+
 std::string Metrics::text(const ApiContext& context) const {
     Writer out;
     out.family("backplane_build", "info", "Version of the box");
@@ -109,6 +115,27 @@ std::string Metrics::text(const ApiContext& context) const {
                "Calls into the plug-in that took longer than 50 ms");
     for (const PluginInfo& plugin : plugins)
         out.sample({{"plugin", plugin.name}}, std::to_string(plugin.slow_calls));
+
+    if (context.updates) {
+        const UpdateReport report = context.updates->report();
+        out.family("backplane_update_last_contact_seconds", "gauge",
+                   "Unix time at which the source of updates answered last; 0: never");
+        out.sample(number(report.last_contact));
+        out.family("backplane_update_result", "gauge", "1 for the result of the last update");
+        for (const char* const result :
+             {"updated", "unchanged", "nothing", "partly", "rejected", "failed"})
+            out.sample({{"result", result}}, report.result == result ? "1" : "0");
+        out.family("backplane_update_swaps", "counter",
+                   "Plug-ins that an update was about, by how it ended for them");
+        for (const char* const ended : {"done", "failed", "left_out"}) {
+            const auto it = swaps_.find(ended);
+            out.sample({{"result", ended}}, std::to_string(it == swaps_.end() ? 0 : it->second));
+        }
+        out.family("backplane_plugin_quarantined", "gauge",
+                   "1 while the newest build of the plug-in is put away");
+        for (const DeliveredPlugin& plugin : context.updates->plugins())
+            out.sample({{"plugin", plugin.name}}, plugin.quarantined.empty() ? "0" : "1");
+    }
 
     const HttpStatistics http = context.http_statistics();
     out.family("backplane_http_requests", "counter", "HTTP requests received");

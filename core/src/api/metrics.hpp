@@ -14,11 +14,15 @@ namespace backplane::core {
 class Metrics {
 public:
     explicit Metrics(EventRing& events);
+    /// After each change of the report.
+    void update_changed(const UpdateReport& report);
     std::string text(const ApiContext& context) const;
 
 private:
     std::map<std::string, std::uint64_t> events_by_type_;
     std::map<std::pair<std::string, std::string>, std::uint64_t> actions_;  ///< device type, result
+    std::map<std::string, std::uint64_t> swaps_;  ///< by the state in which the step ended
+    double last_finished_ = 0;                    ///< of the update that was counted last
     Subscription subscription_;
 };
 

@@ -151,7 +151,7 @@ HttpMethod method_of(beast_http::verb verb) noexcept {
 class RequestParser final : public beast_http::basic_parser<true> {
 public:
     RequestParser(HttpRequest& request, BodyLease& lease, const HttpLimits& limits)
-        : request_(request), lease_(lease), most_body_(limits.body_bytes) {
+        : request_(request), lease_(lease), limits_(limits), most_body_(limits.body_bytes) {
         header_limit(
             static_cast<std::uint32_t>(std::min<std::size_t>(limits.header_bytes, 1u << 30)));
         body_limit(limits.body_bytes);
@@ -213,6 +213,14 @@ private:
         request_.method = method_of(verb);
         request_.target.assign(target.data(), target.size());
         version_ = version;
+        // Now: with the end of the header the parser compares the announced length with its limit.
+        const std::string_view path = std::string_view{request_.target}.substr(
+            0, request_.target.find('?'));
+        for (const auto& [larger, bytes] : limits_.larger_bodies) {
+            if (path != larger) continue;
+            most_body_ = bytes;
+            body_limit(bytes);
+        }
     }
     void on_response_impl(int, Text, int, error_code&) override {}
 
@@ -283,6 +291,7 @@ private:
 
     HttpRequest& request_;
     BodyLease& lease_;
+    const HttpLimits& limits_;  // of the server's core, which outlives its connections
     std::size_t most_body_;
     int version_ = 11;
     unsigned hosts_ = 0, lengths_ = 0, codings_ = 0;

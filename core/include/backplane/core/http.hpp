@@ -27,6 +27,8 @@ namespace backplane::core {
 struct HttpLimits {
     std::size_t header_bytes = 16u << 10;
     std::size_t body_bytes = 10u << 20;  ///< more is 413; what clients are used to from other boxes
+    /// Paths whose bodies may be larger than that, exactly as clients send them: "/a/b", no query, no escapes.
+    std::vector<std::pair<std::string, std::size_t>> larger_bodies{};
     std::size_t buffered_body_bytes = 64u << 20;  ///< of all connections together; more is 503
     std::size_t connections = 1024;               ///< in total; a further one is answered 503
     std::size_t connections_per_address = 512;    ///< further ones are answered 429

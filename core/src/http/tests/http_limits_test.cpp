@@ -129,6 +129,54 @@ TEST(AnHttpLimit, refuses_a_chunked_body_when_it_has_become_too_large) {
         server.eventually_statistics([](const auto& s) { return s.buffered_body_bytes == 0; }));
 }
 
+TEST(AnHttpLimit, is_larger_for_the_bodies_of_one_path_only) {
+    HttpLimits limits;
+    limits.body_bytes = 1000;
+    limits.larger_bodies = {{"/large", 2000}};
+    RunningServer server{echo, limits};
+    server.listen();
+    EXPECT_EQ(server.connect().ask(post("/large", std::string(2000, 'x'))).status, 200u);
+    EXPECT_EQ(server.connect().ask(post("/large?a=b", std::string(2000, 'x'))).status, 200u);
+    EXPECT_EQ(server.connect().ask(post("/large", std::string(2001, 'x'))).status, 413u);
+    for (const char* other : {"/", "/larger", "/large/", "/LARGE", "/%6carge", "/?/large"})
+        EXPECT_EQ(server.connect().ask(post(other, std::string(1001, 'x'))).status, 413u) << other;
+    // The next request on the same connection has the ordinary limit again.
+    auto client = server.connect();
+    EXPECT_EQ(client.ask(post("/large", std::string(2000, 'x'))).status, 200u);
+    EXPECT_EQ(client.ask(post("/", std::string(1001, 'x'))).status, 413u);
+}
+
+TEST(AnHttpLimit, of_one_path_holds_for_chunked_bodies_too) {
+    HttpLimits limits;
+    limits.body_bytes = 1000;
+    limits.larger_bodies = {{"/large", 2000}};
+    RunningServer server{echo, limits};
+    server.listen();
+    const auto send = [&](const std::string& path, int chunks) {
+        auto client = server.connect();
+        client.send("POST " + path + " HTTP/1.1\r\nHost: box\r\nTransfer-Encoding: chunked\r\n\r\n");
+        for (int i = 0; i < chunks; ++i) client.send("64\r\n" + std::string(100, 'x') + "\r\n");
+        client.send("0\r\n\r\n");
+        return client.read().status;
+    };
+    EXPECT_EQ(send("/large", 20), 200u);
+    EXPECT_EQ(send("/large", 21), 413u);
+    EXPECT_EQ(send("/", 11), 413u);
+}
+
+TEST(AnHttpLimit, of_one_path_stays_below_the_limit_of_all_connections_together) {
+    HttpLimits limits;
+    limits.body_bytes = 1000;
+    limits.larger_bodies = {{"/large", 1u << 20}};
+    limits.buffered_body_bytes = 100'000;
+    RunningServer server{echo, limits};
+    server.listen();
+    EXPECT_EQ(server.connect().ask(post("/large", std::string(100'001, 'x'))).status, 503u);
+    EXPECT_EQ(server.connect().ask(post("/large", std::string(90'000, 'x'))).status, 200u);
+    EXPECT_TRUE(
+        server.eventually_statistics([](const auto& s) { return s.buffered_body_bytes == 0; }));
+}
+
 TEST(AnHttpLimit, holds_for_the_bodies_of_all_connections_together) {
     HttpLimits limits;
     limits.buffered_body_bytes = 100'000;
