@@ -70,7 +70,7 @@ def zone_of(path):
     if best is None:
         return None
     zone = ZONES[best]
-    if zone in ("core", "daemon", "sync") and "tests" in path.split("/")[:-1]:
+    if zone in ("core", "daemon", "sync") and {"tests", "fuzz"} & set(path.split("/")[:-1]):
         return "tests"
     return zone
 

@@ -81,6 +81,8 @@ json::object AnUpdate::wait_for_end_of_update(double started_after) const {
 }
 
 json::object AnUpdate::force() {
+    EXPECT_TRUE(
+        eventually([&] { return report().at("phase").as_string() == "idle"; }, 30s * k_patience));
     const double before = number_in(report(), "started").value_or(0);
     const auto answer = box_->post("/api/v1/update", R"({"force": true})");
     EXPECT_EQ(answer.status, 202) << answer.body;

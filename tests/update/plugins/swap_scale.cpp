@@ -27,7 +27,7 @@
 #define SWAP_FAULT FAULT_NONE
 #endif
 #ifndef SWAP_PERIOD_US
-#define SWAP_PERIOD_US 2000
+#define SWAP_PERIOD_US 1500
 #endif
 
 #if SWAP_FAULT == FAULT_DOES_NOT_LOAD
