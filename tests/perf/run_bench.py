@@ -210,6 +210,13 @@ def stream_row(figure):
             'yes' if figure['all'] and figure['p99_ms'] <= 20 else 'no')
 
 
+def swap_row(figure):
+    lost = 'no event lost, doubled or out of order' if not figure['wrong'] else f'{figure["wrong"]} gaps'
+    reached = figure['p50_ms'] <= 20 and figure['p99_ms'] <= 60 and not figure['wrong'] and not figure['failed']
+    return (f'{times(figure)}; {figure["events"]:,} events, {figure["per_second"]:.0f}/s, {lost}; '
+            f'{figure["actions"]:,} actions, {figure["failed"]} failed', '', 'yes' if reached else 'no')
+
+
 ROWS = [
     Row('start', 'start.hello', 'start to the first `/hw_proxy/hello`, warm', '50 ms',
         lambda f: (times(f), '', judge(f['p50_ms'], 50))),
@@ -238,6 +245,10 @@ ROWS = [
     Row('recovery', 'recovery', 'SIGKILL of the driver\'s host → device ready again (known, no probe)', '50 ms p99',
         lambda f: (times(f), '', judge(f['p99_ms'], 50))),
     Row('recovery', 'recovery.weight', 'the same → the next weight', '', lambda f: (times(f), '', '')),
+    Row('swap', 'swap', 'a driver is replaced under load: last event of the old build → first of the new',
+        '20 ms p50, 60 ms p99, nothing lost', swap_row),
+    Row('swap_all', 'swap_all', 'Force Drivers Update → twelve plug-ins downloaded, verified, stored and swapped', '1 s',
+        lambda f: (times(f), '', judge(f['p99_ms'], 1000))),
     Row('hello', 'hello', '`/hw_proxy/hello`, 32 connections, client on the same processors', '20,000/s, p99 5 ms',
         lambda f: (f'{f["per_second"]:,.0f}/s, {times(f)}', '',
                    'yes' if f['per_second'] >= 20000 and f['p99_ms'] <= 5 else 'no')),

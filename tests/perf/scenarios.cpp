@@ -27,6 +27,7 @@
 #include "processes.hpp"
 #include "support/box_process.hpp"
 #include "support/serial_scale.hpp"
+#include "update_scenarios.hpp"
 
 namespace backplane::perf {
 
@@ -593,6 +594,8 @@ const std::vector<Scenario>& scenarios() {
         {"stream_polls", "10,000 events for 50 long polls", &measure_poll_stream},
         {"stream_sse", "10,000 events for 50 streams", &measure_sse_stream},
         {"recovery", "a driver's process is killed", &measure_recovery},
+        {"swap", "a driver is replaced while ten browsers use it", &measure_swap},
+        {"swap_all", "twelve plug-ins are replaced by one press of the button", &measure_swap_all},
         {"hello", "GET /hw_proxy/hello on 32 connections, by the own client", &measure_hello},
     };
     return all;

@@ -52,6 +52,12 @@ class AReport(unittest.TestCase):
         self.assertEqual(self.line({'fan_out': figure}, '200 long polls')[4], 'no')
         self.assertEqual(self.line({'fan_out': {**figure, 'missed': 0}}, '200 long polls')[4], 'yes')
 
+    def test_marks_a_swap_that_lost_an_event_whatever_its_times(self):
+        figure = {**TIMES, 'events': 5000, 'per_second': 480.0, 'wrong': 1, 'actions': 40, 'failed': 0}
+        self.assertEqual(self.line({'swap': figure}, 'replaced under load')[4], 'no')
+        self.assertEqual(self.line({'swap': {**figure, 'wrong': 0, 'failed': 1}}, 'replaced under load')[4], 'no')
+        self.assertEqual(self.line({'swap': {**figure, 'wrong': 0}}, 'replaced under load')[4], 'yes')
+
     def test_marks_a_latency_that_lost_a_weight_whatever_its_times(self):
         figure = {**TIMES, 'wire_ms': 9.375, 'lost': 1}
         cells = self.line({'latency': figure}, 'weight changes')
