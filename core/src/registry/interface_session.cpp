@@ -60,6 +60,7 @@ void InterfaceSession::started(InstanceId id, const Result<void>& result) {
     tell_successor(
         failure("swap.start", name() + " " + slot_.note().version +
                                   " could not start to look for devices: " + result.error().text));
+    listener_.bus_start_failed(*this, result.error().text);
     retry_later();
 }
 

@@ -33,6 +33,8 @@ public:
         /// It runs anew and will report everything again: what it does not report by settled has gone.
         virtual void bus_restarted(InterfaceSession& from) = 0;
         virtual void bus_settled(InterfaceSession& from) = 0;
+        /// It could not begin to look; it tries again by itself.
+        virtual void bus_start_failed(InterfaceSession& from, const std::string& reason) = 0;
         virtual std::size_t bus_device_count(InterfaceSession& from) = 0;
     };
 

@@ -124,6 +124,7 @@ private:
                             const std::string& reason) override;
     void bus_restarted(InterfaceSession& from) override;
     void bus_settled(InterfaceSession& from) override;
+    void bus_start_failed(InterfaceSession& from, const std::string& reason) override;
     std::size_t bus_device_count(InterfaceSession& from) override;
 
     boost::asio::io_context& loop_;

@@ -38,6 +38,15 @@ std::unique_ptr<PluginSlot> Registry::make_slot(CataloguedPlugin plugin) {
     return slot;
 }
 
+void Registry::bus_start_failed(InterfaceSession& from, const std::string& reason) {
+    const auto running = interfaces_.find(from.name());
+    if (running == interfaces_.end() || running->second.get() != &from) return;
+    boost::asio::post(loop_, [this, alive = std::weak_ptr(alive_), name = from.name(), reason] {
+        if (!alive.expired() && watcher_ && on_trial_.contains(name))
+            watcher_->trial_trouble(name, "it could not begin to look for devices: " + reason);
+    });
+}
+
 void Registry::retire(std::unique_ptr<PluginSlot> slot) {
     PluginSlot* const retired = slot.get();
     retiring_.push_back(std::move(slot));

@@ -117,9 +117,9 @@ Result<Database> Database::open(const std::string& path, Mode mode, const std::s
     const int flags = (mode == Mode::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
                                                 : SQLITE_OPEN_READONLY) |
                       SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    const int opened = sqlite3_open_v2(
-        uri_of(path, mode == Mode::immutable ? "?immutable=1" : "").c_str(), &raw, flags,
-        vfs.empty() ? nullptr : vfs.c_str());
+    const int opened =
+        sqlite3_open_v2(uri_of(path, mode == Mode::immutable ? "?immutable=1" : "").c_str(), &raw,
+                        flags, vfs.empty() ? nullptr : vfs.c_str());
     Database database{raw, path};
     if (opened != SQLITE_OK) return sqlite_failure(raw, opened, attempted);
 

@@ -201,6 +201,8 @@ private:
 
 Result<UpdateEngine::Acceptance> UpdateEngine::State::accept(std::span<const std::byte> zip,
                                                              const Offer& offer) {
+    // A disk that could not be written at the start may be writable by now.
+    if (auto ready = prepare_folders(); !ready) return Unexpected<Error>{ready.error()};
     return Accept{*this, offer}.run(zip);
 }
 

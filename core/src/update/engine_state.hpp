@@ -46,6 +46,8 @@ struct UpdateEngine::State {
     }
     static Unexpected<Error> unknown(const std::string& name);
 
+    /// The folders of blobs and documents, durably. Tried again before each bundle until it has succeeded once.
+    Result<void> prepare_folders();
     Result<Acceptance> accept(std::span<const std::byte> zip, const Offer& offer);
     Result<void> collect_garbage();
 
@@ -53,6 +55,7 @@ struct UpdateEngine::State {
     UpdateState memory;
     BlobStore blobs;
     MetaFolder meta;
+    bool folders_ready = false;
     std::vector<std::string> repairs;
 };
 

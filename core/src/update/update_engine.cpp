@@ -80,21 +80,38 @@ Result<OpenedMemory> open_memory(const UpdateEngine::Setup& setup) {
 UpdateEngine::UpdateEngine(std::unique_ptr<State> state) : state_(std::move(state)) {}
 UpdateEngine::~UpdateEngine() = default;
 
+namespace {
+
+Result<void> make_update_folder(DurableFiles& files, const std::string& folder) {
+    auto made = files.make_directory(folder);
+    const auto slash = folder.find_last_of('/');
+    if (made && slash != std::string::npos && slash != 0)
+        made = files.sync_directory(folder.substr(0, slash));
+    return made;
+}
+
+}  // namespace
+
+Result<void> UpdateEngine::State::prepare_folders() {
+    if (folders_ready) return {};
+    auto ready = make_update_folder(*setup.files, setup.folder);
+    if (ready) ready = blobs.prepare();
+    if (ready) ready = meta.prepare();
+    // Also the name of the database, before the first commit can count on it.
+    if (ready) ready = setup.files->sync_directory(setup.folder);
+    folders_ready = ready.has_value();
+    return ready;
+}
+
 Result<std::unique_ptr<UpdateEngine>> UpdateEngine::open(Setup setup) {
     DurableFiles& files = *setup.files;
-    std::vector<std::string> repairs;
-    const auto slash = setup.folder.find_last_of('/');
-    auto ready = files.make_directory(setup.folder);
-    if (ready && slash != std::string::npos && slash != 0)
-        ready = files.sync_directory(setup.folder.substr(0, slash));
+    // The database is opened in there; why that fails is told below, with everything else that the disk does not allow.
+    (void)make_update_folder(files, setup.folder).has_value();
     auto opened = open_memory(setup);
     if (!opened) return Unexpected<Error>{opened.error()};
     auto state = std::make_unique<State>(std::move(setup), std::move(opened->memory));
     state->repairs = std::move(opened->repairs);
-    if (ready) ready = state->blobs.prepare();
-    if (ready) ready = state->meta.prepare();
-    // Also the name of the database, before the first commit can count on it.
-    if (ready) ready = files.sync_directory(state->setup.folder);
+    const auto ready = state->prepare_folders();
     if (!state->memory.writable()) {
         state->repairs.push_back("the record of updates cannot be written: " +
                                  state->memory.why_read_only());

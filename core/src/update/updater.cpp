@@ -221,6 +221,13 @@ void Updater::poll() {
 }
 
 void Updater::check(bool force, Done done) {
+    // Whoever presses the button just after a start is not sent away because the box asks at the same time.
+    const std::string& trigger = book_.report().trigger;
+    if (force && setup_.source && !stopping_ && swaps_ && engine_.usable() && book_.running() &&
+        !force_waits_ && (trigger == "start" || trigger == "schedule")) {
+        force_waits_ = true;
+        return later(std::move(done), {});
+    }
     if (auto error = obstacle()) return later(std::move(done), failure(error->code, error->text));
     if (!setup_.source)
         return later(std::move(done), failure("update.no_source",
@@ -409,6 +416,7 @@ void Updater::ended(bool answered) {
     } else if (std::exchange(poll_waits_, false)) {
         poll_in({});
     }
+    if (std::exchange(force_waits_, false)) return fetch(true, "force");
     if (ready_) try_staged();
 }
 

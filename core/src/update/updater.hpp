@@ -126,6 +126,7 @@ private:
     boost::asio::steady_timer poll_timer_;
     std::vector<PluginBuild> still_staged_;  ///< from before the start, or released meanwhile
     bool ready_ = false;
+    bool force_waits_ = false;  ///< somebody has asked while a check of the box's own was going on
     bool poll_waits_ = false;  ///< it was time, but something else was going on
     bool asked_ = false;       ///< what runs has asked the source
     bool polled_ = false;

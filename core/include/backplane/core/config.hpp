@@ -59,7 +59,8 @@ struct Config {
         std::chrono::seconds hang_limit{4};  ///< without a sign of life for so long, it is ended
         int memory_mb = 256;                 ///< of its own, for the process of each plug-in
         bool development = false;            ///< trust every bundle on first sight
-        std::optional<std::chrono::seconds> probation;  ///< no build is watched for longer than this
+        std::optional<std::chrono::seconds>
+            probation;  ///< no build is watched for longer than this
         struct Update {
             bool automatic = true;  ///< ask the server without being told to
             std::chrono::seconds jitter{60};

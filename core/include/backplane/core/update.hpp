@@ -105,7 +105,8 @@ public:
     virtual UpdateReport report() const = 0;
     virtual std::vector<DeliveredPlugin> plugins() const = 0;
 
-    /// Ask the source now. `done` when it has begun; error "update.running" while one runs, "update.stopping".
+    /// Ask the source now. `done` when it has begun; error "update.running" while one runs, "update.stopping". Force
+    /// waits for a check that the box has begun by itself, and then asks again.
     virtual void check(bool force, Done done) = 0;
     /// The same bytes from a file. `label` says from where.
     virtual void install(std::vector<std::byte> archive, std::string label, bool force, Done done) = 0;

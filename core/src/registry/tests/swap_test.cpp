@@ -369,6 +369,19 @@ TEST_F(ASwap, of_an_interface_goes_back_when_the_new_build_never_says_what_there
     EXPECT_EQ(device().state, DeviceState::ready);
 }
 
+TEST_F(ASwap, of_an_interface_that_is_new_tells_when_it_cannot_begin) {
+    registry->prepare(plugin("acme_bus", sdk::PluginKind::interface), limits, into(prepared));
+    next = runners.at("acme_bus");
+    next->come_up();
+    until([&] { return prepared.has_value(); });
+    registry->swap("acme_bus", true, limits, into(swapped));
+    until([&] { return swapped.has_value(); });
+    ASSERT_TRUE(*swapped) << error_text();
+    next->listener.instance_started(next->last_instance, failure("plugin.IO", "no such bus"));
+    until([&] { return !trouble.empty(); });
+    EXPECT_THAT(trouble.front(), HasSubstr("acme_bus: it could not begin"));
+}
+
 TEST_F(ASwap, of_an_interface_holds_requests_until_it_is_over) {
     FakeRunner& serial_before = serial();
     const InstanceId interface = serial_before.last_instance;

@@ -46,6 +46,13 @@ TEST_F(ADatabase, is_durable_and_private) {
     EXPECT_EQ(status.st_mode & 0777u, 0600u);
 }
 
+TEST_F(ADatabase, goes_another_way_to_the_disk_when_it_is_told) {
+    ASSERT_TRUE(Database::open(path, Database::Mode::read_write, "unix-excl"));
+    const auto unknown = Database::open(path, Database::Mode::read_write, "carrier-pigeon");
+    ASSERT_FALSE(unknown);
+    EXPECT_THAT(unknown.error().text, HasSubstr("no such vfs: carrier-pigeon"));
+}
+
 TEST_F(ADatabase, is_brought_from_each_older_version_to_the_current_one) {
     {
         Database database = open();

@@ -264,6 +264,27 @@ TEST_F(AnUpdater, asks_for_the_first_time_when_the_interfaces_are_ready_and_agai
     EXPECT_THAT(source.requests, SizeIs(2)) << "the next one is tomorrow's";
 }
 
+TEST_F(AnUpdater, asks_again_for_whoever_forces_it_while_the_box_asks_by_itself) {
+    setup.automatic = true;
+    updater = std::make_unique<Updater>(loop, UpdateEngine::open(engine_setup()), setup);
+    static_cast<void>(updater->line_up());
+    updater->begin(swaps);
+    updater->ready();
+    until([&] { return source.requests.size() == 1; });
+    ASSERT_TRUE(wait_for([&](auto done) { updater->check(true, done); }));
+    const auto second = wait_for([&](auto done) { updater->check(true, done); });
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code, "update.running");
+    source.will_say(BundleAnswer::Kind::unchanged);
+    source.will_say(BundleAnswer::Kind::nothing);
+    source.answer();
+    until([&] { return updater->report().result == "nothing"; });
+    ASSERT_THAT(source.requests, SizeIs(2));
+    EXPECT_FALSE(source.requests.front().forced);
+    EXPECT_TRUE(source.requests.back().forced);
+    EXPECT_EQ(updater->report().trigger, "force");
+}
+
 TEST_F(AnUpdater, asks_after_a_while_although_an_interface_never_settles) {
     setup.automatic = true;
     setup.settle_limit = 1ms;
