@@ -266,6 +266,11 @@ Result<void> add_root(const RootOptions& options, Workshop& shop) {
         return ok;
     if (auto ok = change_delegations(root, options); !ok) return ok;
     drop_unused_keys(root);
+    const bool new_release_keys =
+        before != nullptr && before->release.key_ids != root.release.key_ids;
+    // Boxes start counting anew then, and releases signed with a key that stays would be good again.
+    if (new_release_keys && !options.version_floor && shop.documents.release)
+        root.version_floor = std::max(root.version_floor, shop.documents.release->version);
 
     const Bytes bytes = bytes_of(bundle::write_root(root));
     // What a box would refuse is not even written.
@@ -276,10 +281,12 @@ Result<void> add_root(const RootOptions& options, Workshop& shop) {
                          std::to_string(root.root.key_ids.size()) + ", release " +
                          std::to_string(root.release.threshold) + " of " +
                          std::to_string(root.release.key_ids.size()));
-    if (before != nullptr && before->release.key_ids != root.release.key_ids) {
+    if (new_release_keys) {
         shop.words.push_back(
-            "The release keys change: boxes that accept this root take any release from version " +
-            std::to_string(root.version_floor) + " on; raise it with --version-floor.");
+            "The release keys change: boxes that accept this root forget how far they were and "
+            "take releases from " +
+            std::to_string(std::max<std::uint64_t>(root.version_floor, 1)) +
+            " on; with --version-floor N older ones stay forbidden.");
     }
     shop.files[name] = bytes;
     shop.unwritten[name] = bytes;

@@ -227,6 +227,10 @@ ExitCode add_trust(const std::string& folder, const std::string& source, bool ye
     if (!yes && !ask_yes("Trust it?")) return not_confirmed();
     const std::string path = folder + "/" + file_name(*added);
     if (auto written = write_file(path, content); !written) return say_failure(written.error());
+    // backplaned is another user, and nothing of it is secret, whatever the umask of who types this.
+    std::error_code ignored;
+    fs::permissions(path, fs::perms{0644}, ignored);
+    fs::permissions(folder, fs::perms{0755}, ignored);
     say("wrote " + path);
     tell_restart();
     return finish_output(ExitCode::ok);

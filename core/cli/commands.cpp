@@ -106,6 +106,16 @@ ExitCode show_status(const BoxClient& box, const Output& output) {
     if (const json::array refused = list(plugins, "refused"); !refused.empty()) {
         std::cout << "          refused: " << joined(refused) << '\n';
     }
+    if (const json::object update = member(*answer, "update"); !update.empty()) {
+        const std::string phase = printable(update, "phase"), result = printable(update, "result");
+        std::cout << "Updates   "
+                  << (phase != "idle"  ? phase
+                      : result.empty() ? "none has run yet"
+                                       : result);
+        if (const double contact = number(update, "last_contact"); contact > 0)
+            std::cout << ", server reached " << local_time(contact, false);
+        std::cout << '\n';
+    }
     const char* heading = "Problems  ";
     for (const json::value& problem : list(*answer, "problems")) {
         if (!problem.is_string()) continue;

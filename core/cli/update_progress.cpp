@@ -128,7 +128,8 @@ void UpdateProgress::now(std::string text) {
     live_ = std::move(text);
 }
 
-void UpdateProgress::line(const std::string& text) {
+// By value: what is passed may be live_ itself.
+void UpdateProgress::line(std::string text) {
     if (live_width_ > 0) out_ << '\r' << std::string(live_width_, ' ') << '\r';
     live_.clear();
     live_width_ = 0;
@@ -136,7 +137,7 @@ void UpdateProgress::line(const std::string& text) {
 }
 
 void UpdateProgress::end() {
-    if (!live_.empty()) line(std::string(live_));
+    if (!live_.empty()) line(live_);
 }
 
 }  // namespace backplane::cli

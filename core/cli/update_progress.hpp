@@ -33,7 +33,7 @@ public:
 
 private:
     void now(std::string text);
-    void line(const std::string& text);
+    void line(std::string text);
     void show_steps(const boost::json::object& report);
 
     std::ostream& out_;

@@ -170,8 +170,8 @@ Result<void> Box::Parts::make_registry(const Options& options) {
     handlers.identifier = memory->box_identity();
     handlers.mac = network_address().mac;
     download = std::make_unique<sync::HandlerDownload>(loop, std::move(handlers));
-    updater = make_updater(loop, options, config, *files, *download, read_plugins(options),
-                           problems);
+    updater =
+        make_updater(loop, options, config, *files, *download, read_plugins(options), problems);
 
     core::Registry::Setup setup;
     setup.config = config;

@@ -15,8 +15,8 @@ struct Options {
     std::string config = "/etc/backplane/backplane.yaml";
     bool config_given = false;  ///< then it must exist
     std::string state_dir = "/var/lib/backplane";
-    std::string plugin_dir;    ///< default: ../lib/backplane/plugins beside the program
-    std::string trust_dir;     ///< default: /etc/backplane/trust, or in a state folder that was given
+    std::string plugin_dir;  ///< default: ../lib/backplane/plugins beside the program
+    std::string trust_dir;   ///< default: /etc/backplane/trust, or in a state folder that was given
     std::string host_program;  ///< default: backplane-plugin-host beside the program
     std::string
         control_socket;  ///< default: /run/backplane/control.sock, or in a state folder that was given

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <fstream>
 #include <stdexcept>
 
 namespace backplane::tests {
@@ -98,14 +97,6 @@ void Browser::press(const std::string& key) {
                           {"type", "key"},
                           {"id", "keyboard"},
                           {"actions", json::array{stroke("keyDown"), stroke("keyUp")}}}}}});
-}
-
-void Browser::save_picture(const std::string& path) {
-    const auto value =
-        call("POST", session_ + "/goog/cdp/execute",
-             {{"cmd", "Page.captureScreenshot"}, {"params", {{"captureBeyondViewport", true}}}});
-    std::ofstream{path} << (value && value->is_object() ? std::string(value->at("data").as_string())
-                                                        : std::string());
 }
 
 void Browser::prefer_dark(bool dark) {

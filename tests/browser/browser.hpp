@@ -33,8 +33,6 @@ public:
     bool wait_until(const std::string& script);
     /// Keys as a person presses them, where the focus is: "\uE007" is Enter, "\uE00C" Escape, "\uE004" Tab.
     void press(const std::string& key);
-    /// As PNG.
-    void save_picture(const std::string& path);
     void prefer_dark(bool dark);
 
 private:

@@ -27,6 +27,29 @@ using Phase = UpdateReport::Phase;
 constexpr const char* k_enter = "\uE007";
 constexpr const char* k_escape = "\uE00C";
 
+/// Visible texts with less contrast than 4.5:1 (WCAG 2.2, 1.4.3).
+constexpr const char* k_hard_to_read = R"js(
+    const rgb = (text) => text.match(/[\d.]+/g).map(Number);
+    const light = (text) => rgb(text).slice(0, 3).map((c) => c / 255)
+        .map((c) => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const ground = (node) => {
+        for (; node; node = node.parentElement) {
+            const colour = getComputedStyle(node).backgroundColor;
+            if (rgb(colour)[3] !== 0) return colour;
+        }
+        return "rgb(255, 255, 255)";
+    };
+    const bad = [];
+    for (const node of document.querySelectorAll("#updates *, #plugins *, #development")) {
+        const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
+        if (!own || !node.checkVisibility()) continue;
+        const a = light(getComputedStyle(node).color), b = light(ground(node));
+        const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        if (contrast < 4.5) bad.push(`${node.textContent}: ${contrast.toFixed(1)}`);
+    }
+    return bad;)js";
+
 void serve_homepage(core::HttpRouter& router) {
     for (const core::StaticFile& file : core::homepage_files())
         router.add(std::string(file.path), [&file](const core::HttpExchangePtr& exchange) {
@@ -248,9 +271,6 @@ TEST_F(AnUpdatePage,
 
 TEST_F(AnUpdatePage, offers_nothing_for_a_plug_in_that_no_update_has_touched) {
     open();
-    EXPECT_EQ(browser.run("return document.querySelectorAll('.wishes:not([hidden])').length"),
-              json::value(2))
-        << "the row of the delivered one, and the one inside its hidden question";
     EXPECT_EQ(browser.run("return [...document.querySelectorAll('[data-wish]')]"
                           ".filter(e => e.checkVisibility()).map(e => e.ariaLabel).join()"),
               json::value("Roll back acme_scale,Pin acme_scale,Release acme_scale"));
@@ -323,32 +343,9 @@ TEST_F(AnUpdatePage, can_be_read_in_both_schemes_of_colours) {
                                        std::string(dark ? "dark" : "light") + ")').matches"));
         // Transitions of colours end first: what is measured is what stays.
         browser.run("for (const each of document.getAnimations()) each.finish()");
-        const json::value bad = browser.run(R"(
-            const rgb = (text) => text.match(/[\d.]+/g).map(Number);
-            const light = (text) => rgb(text).slice(0, 3).map((c) => c / 255)
-                .map((c) => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-                .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-            const ground = (node) => {
-                for (; node; node = node.parentElement) {
-                    const colour = getComputedStyle(node).backgroundColor;
-                    if (rgb(colour)[3] !== 0) return colour;
-                }
-                return "rgb(255, 255, 255)";
-    };
-    const bad = [];
-    for (const node of document.querySelectorAll("#updates *, #plugins *, #development")) {
-        const own =
-            [... node.childNodes].some((child) = > child.nodeType == = 3 && child.data.trim());
-        if (!own || !node.checkVisibility()) continue;
-        const a = light(getComputedStyle(node).color), b = light(ground(node));
-        const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-        if (contrast < 4.5) bad.push(`${node.textContent} : $ { contrast.toFixed(1) }`);
-    }
-    return bad;)");
+        const json::value bad = browser.run(k_hard_to_read);
         EXPECT_EQ(json::serialize(bad), "[]") << (dark ? "dark" : "light");
-    if (const char* folder = std::getenv("BP_PICTURES"))
-        browser.save_picture(std::string(folder) + (dark ? "/dark.b64" : "/light.b64"));
-}
+    }
 }
 
 TEST_F(AnUpdatePage, runs_nothing_inline) {

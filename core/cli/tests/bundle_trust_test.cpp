@@ -60,6 +60,18 @@ TEST_F(ARotation, ends_the_power_of_a_stolen_release_key) {
     EXPECT_THAT(old_box(), HasSubstr("bundle acme 5: accepted, signed by " + hint("release2")));
 }
 
+TEST_F(ARotation, forbids_the_releases_before_when_release_keys_change) {
+    build("acme.so", "acme", "1.1.0");
+    done({"bundle", "create", "--bundle", "acme", "--out", "m", "--version", "4", "acme.so"});
+    const Words change{"bundle", "root",          "--bundle",    "acme",          "--out",
+                       "m",      "--release-key", "release.pub", "--release-key", "release2.pub",
+                       "--key",  "root.key"};
+    EXPECT_THAT(done(change), HasSubstr("take releases from 4 on"));
+    EXPECT_EQ(json::parse(folder.read(k_root_2)).at("version_floor"), 4);
+    done({"bundle", "sign", "m", "--key", "release.key"});
+    EXPECT_THAT(old_box(), HasSubstr("bundle acme 4: accepted"));
+}
+
 TEST_F(ARotation, may_go_over_several_roots_but_not_over_a_gap) {
     rotate({"--root-key", "root2.pub", "--key", "root.key", "--key", "root2.key"});
     rotate({"--expires", "2039-01-01", "--key", "root2.key"});
@@ -144,7 +156,11 @@ TEST_F(AnOwner, trusts_a_key_or_a_root_and_takes_it_back) {
                              HasSubstr("systemctl restart backplaned")));
     EXPECT_EQ(files("trust"), small_hint("root") + ".pub");
     EXPECT_THAT(verified("m", {"--trust-dir", "trust"}), HasSubstr("A box accepts it."));
+    fs::permissions(folder.path("trust"), fs::perms{0700});
     done({"trust", "--trust-dir", "trust", "add", k_root_1, "--yes"});
+    EXPECT_EQ(fs::status(folder.path("trust")).permissions(), fs::perms{0755})
+        << "backplaned is another user";
+    EXPECT_EQ(fs::status(folder.path("trust/acme.root.json")).permissions(), fs::perms{0644});
     EXPECT_THAT(files("trust"),
                 AllOf(HasSubstr(small_hint("root") + ".pub"), HasSubstr("acme.root.json")));
     EXPECT_EQ(folder.read("trust/acme.root.json"), folder.read(k_root_1));

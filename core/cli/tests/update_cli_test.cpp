@@ -327,6 +327,21 @@ TEST_F(ABox, tells_how_its_last_update_went) {
     EXPECT_THAT(box->asked(), IsEmpty()) << "telling changes nothing";
 }
 
+TEST_F(ABox, tells_of_its_updates_in_its_status) {
+    EXPECT_THAT(run({"status"}).out, HasSubstr("Updates   none has run yet\n"));
+    box->change([](FakeUpdates& updates) {
+        updates.now.result = "unchanged";
+        updates.now.last_contact = 1'700'000'000;
+        updates.now.warnings = {"the box is in development mode"};
+    });
+    const Outcome outcome = run({"status"});
+    EXPECT_EQ(outcome.code, 3);
+    EXPECT_THAT(outcome.out, HasSubstr("Updates   unchanged, server reached 2023-11-14 22:13:20\n"
+                                       "Problems  the box is in development mode\n"));
+    box->change([](FakeUpdates& updates) { updates.now.phase = Phase::swapping; });
+    EXPECT_THAT(run({"status"}).out, HasSubstr("Updates   swapping, server"));
+}
+
 TEST_F(ABox, gives_scripts_the_last_report_and_nothing_else) {
     end_with("rejected", "The signature does not fit.");
     const Outcome outcome = run({"update", "--json"});

@@ -187,8 +187,9 @@ Api::Api(ApiContext context) : state_(std::make_shared<State>(std::move(context)
     });
 }
 Api::~Api() {
-    // Updates outlive the API in the box; a timer that still runs must not ask them afterwards.
+    // The loop may hold handlers, and with them the state, longer than updates and events live.
     state_->announcer->stop();
+    state_->metrics.stop();
 }
 
 void Api::install(HttpRouter& router) {

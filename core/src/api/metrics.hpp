@@ -17,6 +17,8 @@ public:
     /// After each change of the report.
     void update_changed(const UpdateReport& report);
     std::string text(const ApiContext& context) const;
+    /// Counts nothing any more.
+    void stop() { subscription_.reset(); }
 
 private:
     std::map<std::string, std::uint64_t> events_by_type_;

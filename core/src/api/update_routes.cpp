@@ -32,7 +32,7 @@ constexpr std::size_t k_shown_name_bytes = 100;
 
 unsigned status_of(const Error& error) {
     if (error.code == "update.unknown_plugin") return 404;
-    if (error.code == "update.stopping") return 503;
+    if (error.code == "update.stopping" || error.code == "update.unavailable") return 503;
     if (error.code.starts_with("update.") || error.code.starts_with("swap.")) return 409;
     return error.code.starts_with("E_") ? 422 : 503;
 }

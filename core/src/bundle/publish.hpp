@@ -34,7 +34,7 @@ Result<ManifestPlugin> describe_plugin(const std::vector<std::vector<std::byte>>
 void add_signature(Files& files, const std::string& document, const SecretKey& key,
                    const std::string& trusted_comment);
 
-/// A zip as an Odoo server would make it from these files, deflated.
+/// A zip as a server would make it from these files, deflated.
 Result<std::vector<std::byte>> zip_files(const Files& files);
 
 }  // namespace backplane::core::bundle

@@ -456,10 +456,8 @@ Config read_config(const ConfigNode& top) {
         Config::Plugins::Update& wanted = config.plugins.update;
         read_section(
             node, path,
-            {{"automatic",
-              [&](const ConfigNode& n, const std::string& p) {
-                  wanted.automatic = bool_value(n, p);
-              }},
+            {{"automatic", [&](const ConfigNode& n,
+                               const std::string& p) { wanted.automatic = bool_value(n, p); }},
              {"jitter_s",
               [&](const ConfigNode& n, const std::string& p) {
                   wanted.jitter = std::chrono::seconds{number_value(n, p, 0, 3'600)};

@@ -124,6 +124,8 @@ Refusal refuse_certificate(const ServerUrl& url, long verified) {
         case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
         case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
         case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        // Somebody else who gives himself the name of an authority that the box knows.
+        case X509_V_ERR_CERT_SIGNATURE_FAILURE:
             return failure("E_NET",
                            "the certificate that " + who +
                                " shows is signed by nobody whom this box knows: use one of a "

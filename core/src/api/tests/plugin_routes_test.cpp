@@ -141,10 +141,15 @@ TEST_F(APluginRoute, says_404_for_a_plug_in_or_a_wish_that_it_does_not_know) {
 
 TEST_F(APluginRoute, passes_the_reason_of_a_refusal_on) {
     const std::vector<std::pair<std::string, int>> statuses{
-        {"update.no_last_good", 409}, {"update.below_floor", 409},
-        {"update.state", 409},        {"update.unknown_plugin", 404},
-        {"swap.crashed", 409},        {"update.running", 409},
-        {"store.full", 503},          {"E_HASH", 422},
+        {"update.no_last_good", 409},
+        {"update.below_floor", 409},
+        {"update.state", 409},
+        {"update.unknown_plugin", 404},
+        {"swap.crashed", 409},
+        {"update.running", 409},
+        {"store.full", 503},
+        {"update.unavailable", 503},
+        {"E_HASH", 422},
     };
     for (const auto& [code, status] : statuses) {
         box.on_loop([&] { box.updates().errors["rollback"] = {code, "because"}; });

@@ -78,6 +78,11 @@ ServedApi::ServedApi(Setup setup) {
 }
 
 ServedApi::~ServedApi() {
+    // In order, so that streams of events end before the ring of events does.
+    std::promise<void> stopped;
+    on_loop(
+        [&] { server_->stop(std::chrono::milliseconds{0}, [&stopped] { stopped.set_value(); }); });
+    stopped.get_future().get();
     on_loop([this] {
         server_.reset();
         api_.reset();
