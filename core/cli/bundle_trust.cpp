@@ -128,10 +128,6 @@ Result<void> check_replacement(const std::vector<Trusted>& known, const Trusted&
     return {};
 }
 
-void tell_restart() {
-    say("backplaned reads this at its start: systemctl restart backplaned");
-}
-
 ExitCode not_confirmed() {
     return say_failure(
         {"trust.unconfirmed", "nothing was changed: answer y on a terminal, or give --yes"});
@@ -232,7 +228,7 @@ ExitCode add_trust(const std::string& folder, const std::string& source, bool ye
     fs::permissions(path, fs::perms{0644}, ignored);
     fs::permissions(folder, fs::perms{0755}, ignored);
     say("wrote " + path);
-    tell_restart();
+    say("It counts from the next update on: backplane update --force");
     return finish_output(ExitCode::ok);
 }
 
@@ -252,7 +248,8 @@ ExitCode remove_trust(const std::string& folder, const std::string& id, bool yes
     if (!yes && !ask_yes("Remove " + found->path + "?")) return not_confirmed();
     if (auto removed = remove_file(found->path); !removed) return say_failure(removed.error());
     say("removed " + found->path);
-    tell_restart();
+    say("It counts from the next update on; at the next start of the box, what came from there "
+        "does not run any more.");
     return finish_output(ExitCode::ok);
 }
 

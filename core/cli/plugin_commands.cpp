@@ -37,7 +37,9 @@ bool is_degraded(const json::object& plugin) {
 std::string state_of(const json::object& plugin) {
     const std::string state = text(plugin, "state"), update = text(plugin, "update_state");
     std::string more;
-    if (!update.empty() && update != "good" && update != state) more = update;
+    // What is quarantined is another build than the one that runs: the reason says which.
+    if (!update.empty() && update != "good" && update != "quarantined" && update != state)
+        more = update;
     if (flag(plugin, "pinned") && update != "pinned") more += more.empty() ? "pinned" : ", pinned";
     return more.empty() ? state : state + " (" + more + ")";
 }

@@ -50,6 +50,13 @@ std::unique_ptr<core::Updater> make_updater(boost::asio::io_context& loop, const
     engine.policy.host = sdk::HostFacts::of_this_machine();
     engine.policy.host_version = k_version;
     engine.policy.enrolled = std::move(trust.keys);
+    engine.trust = [folder = options.trust_dir, config] {
+        core::TrustFolder now = core::read_trust_folder(folder);
+        add_configured_keys(config, now.keys, now.problems);
+        for (const std::string& problem : now.problems)
+            core::log_warning("box", "trust.problem", {{"reason", problem}});
+        return core::UpdateEngine::Trust{std::move(now.keys), std::move(now.roots)};
+    };
     engine.policy.development = config.plugins.development;
     engine.policy.accept_expired = config.plugins.update.accept_expired;
     engine.pinned_roots = std::move(trust.roots);

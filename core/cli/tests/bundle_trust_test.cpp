@@ -153,7 +153,7 @@ TEST_F(AnOwner, trusts_a_key_or_a_root_and_takes_it_back) {
     publish();
     const std::string shown = done({"trust", "add", "root.pub", "--trust-dir", "trust", "--yes"});
     EXPECT_THAT(shown, AllOf(HasSubstr("fingerprint "), HasSubstr(hint("root")),
-                             HasSubstr("systemctl restart backplaned")));
+                             HasSubstr("backplane update --force")));
     EXPECT_EQ(files("trust"), small_hint("root") + ".pub");
     EXPECT_THAT(verified("m", {"--trust-dir", "trust"}), HasSubstr("A box accepts it."));
     fs::permissions(folder.path("trust"), fs::perms{0700});

@@ -203,6 +203,7 @@ Result<UpdateEngine::Acceptance> UpdateEngine::State::accept(std::span<const std
                                                              const Offer& offer) {
     // A disk that could not be written at the start may be writable by now.
     if (auto ready = prepare_folders(); !ready) return Unexpected<Error>{ready.error()};
+    refresh_trust();
     return Accept{*this, offer}.run(zip);
 }
 

@@ -47,6 +47,11 @@ private:
                 continue;
             }
             auto loaded = state_.load(*record.active, stored_);
+            if (!loaded) {
+                // What one read could not get from the disk the next one may: a build is not given up for that.
+                stored_.erase({record.active->bundle, record.active->documents});
+                loaded = state_.load(*record.active, stored_);
+            }
             if (loaded) {
                 if (record.on_trial) ++record.trial_starts;
                 start_.run.push_back(std::move(*loaded));

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "bundle/document_names.hpp"
+#include "bundle/trust_chain.hpp"
 #include "util/memory_file.hpp"
 #include "util/sha256.hpp"
 
@@ -42,6 +44,26 @@ std::pair<const bundle::ManifestPlugin*, const bundle::PluginFile*> find_build(
 
 }  // namespace
 
+Result<ProvenDocuments> prove_documents(const UpdateEngine::Setup& setup, const MetaFolder& meta,
+                                        const MetaFolder::Place& place,
+                                        const bundle::Policy& policy) {
+    const auto documents = meta.read(place);
+    if (!documents) return Unexpected<Error>{documents.error()};
+    const auto by_bundle = bundle::documents_by_bundle(*documents);
+    const auto names = by_bundle.find(place.first);
+    if (names == by_bundle.end())
+        return failure("E_SIG", "the stored documents of the bundle \"" + place.first +
+                                    "\" are not complete: update again");
+    const auto pinned = setup.pinned_roots.find(place.first);
+    const auto chain = bundle::walk_trust_chain(
+        *documents, place.first, names->second,
+        pinned == setup.pinned_roots.end() ? nullptr : &pinned->second, policy);
+    if (chain.error) return Unexpected<Error>{*chain.error};
+    auto stored = bundle::verify_stored(*documents, place.first, chain.bytes);
+    if (!stored) return Unexpected<Error>{stored.error()};
+    return ProvenDocuments{std::move(*stored), chain.bytes};
+}
+
 UpdateEngine::State::State(Setup given, UpdateState known)
     : setup(std::move(given)),
       memory(std::move(known)),
@@ -61,7 +83,9 @@ bundle::TrustStates UpdateEngine::State::trust() const {
     bundle::TrustStates trust;
     for (const auto& [name, row] : memory.now().bundles) {
         bundle::TrustState& state = trust[name];
-        state.root = shared_bytes(row.root);
+        // Trust that its owner has taken back, or that development mode had lent, is over; what was seen is not forgotten.
+        if (row.documents.empty() || verify_documents({name, row.documents}))
+            state.root = shared_bytes(row.root);
         state.highest_version = row.highest_version;
         state.highest_digest = row.highest_digest;
         state.vendors = row.vendors;
@@ -108,16 +132,19 @@ std::string UpdateEngine::State::facts() const {
 
 Result<bundle::StoredBundle> UpdateEngine::State::verify_documents(
     const MetaFolder::Place& place) const {
-    const auto& known = memory.now().documents;
-    const auto root = known.find(place);
-    if (root == known.end()) {
-        return failure("store.missing", "the root under which release " + place.second +
-                                            " of the bundle \"" + place.first +
-                                            "\" was accepted is not known any more: update again");
-    }
-    const auto documents = meta.read(place);
-    if (!documents) return Unexpected<Error>{documents.error()};
-    return bundle::verify_stored(*documents, place.first, std::as_bytes(std::span{root->second}));
+    // What ran yesterday runs today: expiry stops new installations only.
+    bundle::Policy lasting = policy(false);
+    lasting.accept_expired = true;
+    auto proven = prove_documents(setup, meta, place, lasting);
+    if (!proven) return Unexpected<Error>{proven.error()};
+    return std::move(proven->stored);
+}
+
+void UpdateEngine::State::refresh_trust() {
+    if (!setup.trust) return;
+    Trust now = setup.trust();
+    setup.policy.enrolled = std::move(now.enrolled);
+    setup.pinned_roots = std::move(now.pinned_roots);
 }
 
 Result<LoadedBuild> UpdateEngine::State::load(const PluginBuild& build, Stored& stored) const {

@@ -19,6 +19,15 @@
 
 namespace backplane::core {
 
+/// What is stored of a bundle, proven from what the box trusts now: not from what a database says it trusted once.
+struct ProvenDocuments {
+    bundle::StoredBundle stored;
+    bundle::Bytes root;  ///< the newest of the chain
+};
+Result<ProvenDocuments> prove_documents(const UpdateEngine::Setup& setup, const MetaFolder& meta,
+                                        const MetaFolder::Place& place,
+                                        const bundle::Policy& policy);
+
 struct UpdateEngine::State {
     State(Setup given, UpdateState memory);
 
@@ -29,6 +38,8 @@ struct UpdateEngine::State {
     bundle::Policy policy(bool forced) const;
     /// What decides, besides an archive itself, which of its plug-ins are taken. An ETag counts only with the same facts.
     std::string facts() const;
+    /// The owner may have added or removed a key.
+    void refresh_trust();
 
     using Stored = std::map<MetaFolder::Place, Result<bundle::StoredBundle>>;
     /// `stored` keeps the documents that were verified before in the same run.

@@ -24,37 +24,13 @@ std::uint64_t release_number(const std::string& folder) {
     return number;
 }
 
-struct Proven {
-    bundle::StoredBundle stored;
-    bundle::Bytes root;
-};
-
-Result<Proven> prove(const UpdateEngine::Setup& setup, const MetaFolder& meta, const Place& place,
-                     const bundle::Policy& policy) {
-    const auto documents = meta.read(place);
-    if (!documents) return Unexpected<Error>{documents.error()};
-    const auto by_bundle = bundle::documents_by_bundle(*documents);
-    const auto names = by_bundle.find(place.first);
-    if (names == by_bundle.end()) {
-        return failure("E_SIG", "its documents are not complete: update again");
-    }
-    const auto pinned = setup.pinned_roots.find(place.first);
-    const auto chain = bundle::walk_trust_chain(
-        *documents, place.first, names->second,
-        pinned == setup.pinned_roots.end() ? nullptr : &pinned->second, policy);
-    if (chain.error) return Unexpected<Error>{*chain.error};
-    auto stored = bundle::verify_stored(*documents, place.first, chain.bytes);
-    if (!stored) return Unexpected<Error>{stored.error()};
-    return Proven{std::move(*stored), chain.bytes};
-}
-
 class Rebuild {
 public:
     Rebuild(const UpdateEngine::Setup& setup, const BlobStore& blobs, const bundle::Policy& policy,
             std::vector<std::string>& notes)
         : setup_(setup), blobs_(blobs), policy_(policy), notes_(notes) {}
 
-    void take(const Place& place, const Proven& proven) {
+    void take(const Place& place, const ProvenDocuments& proven) {
         const bundle::StoredBundle& stored = proven.stored;
         BundleRow& row = snapshot_.bundles[place.first];
         row.root.assign(reinterpret_cast<const char*>(proven.root.data()), proven.root.size());
@@ -78,7 +54,7 @@ public:
     }
 
     /// Of the newest release, then of older ones: what they have left is what was good before.
-    void take_builds(const Place& place, const Proven& proven) {
+    void take_builds(const Place& place, const ProvenDocuments& proven) {
         snapshot_.documents[place].assign(reinterpret_cast<const char*>(proven.root.data()),
                                           proven.root.size());
         take_manifest(place, proven.stored, proven.stored.release);
@@ -177,7 +153,7 @@ Snapshot rebuild_from_documents(const UpdateEngine::Setup& setup, const MetaFold
     Rebuild rebuild{setup, blobs, policy, notes};
     std::set<std::string> done;
     for (const Place& place : *places) {
-        const auto proven = prove(setup, meta, place, policy);
+        const auto proven = prove_documents(setup, meta, place, policy);
         if (!proven) {
             notes.push_back("the stored documents " + place.first + '/' + place.second +
                             " cannot be used: " + proven.error().text);

@@ -199,6 +199,7 @@ std::vector<std::string> UpdateEngine::warnings() const {
 }
 
 std::string UpdateEngine::etag(bool forced) const {
+    state_->refresh_trust();
     if (forced) return {};
     const BoxRow& box = state_->memory.now().box;
     const std::string facts = state_->facts();

@@ -84,6 +84,11 @@ struct OwnPlugin {
 
 class UpdateEngine {
 public:
+    /// Whom the owner trusts.
+    struct Trust {
+        std::vector<bundle::PublicKey> enrolled;
+        std::map<std::string, bundle::Bytes> pinned_roots;
+    };
     struct Setup {
         std::string folder;             ///< "<state>/updates": blobs/, meta/, state.db
         DurableFiles* files = nullptr;  ///< outlives the engine
@@ -92,6 +97,8 @@ public:
             policy;  ///< its now, quarantined, floors, owners and ignore_quarantine are filled in here
         /// Roots that came with the box or were put there by its owner, by bundle id: files of "--trust-dir".
         std::map<std::string, bundle::Bytes> pinned_roots;
+        /// Asked again before each bundle, so that a key that was added counts at once; empty: it stays as it is here.
+        std::function<Trust()> trust;
         std::vector<OwnPlugin> own;
         std::function<bundle::Time()> clock;  ///< wall clock
         bundle::Time build_time{};            ///< no trusted time is before it

@@ -127,8 +127,8 @@ private:
     std::vector<PluginBuild> still_staged_;  ///< from before the start, or released meanwhile
     bool ready_ = false;
     bool force_waits_ = false;  ///< somebody has asked while a check of the box's own was going on
-    bool poll_waits_ = false;  ///< it was time, but something else was going on
-    bool asked_ = false;       ///< what runs has asked the source
+    bool poll_waits_ = false;   ///< it was time, but something else was going on
+    bool asked_ = false;        ///< what runs has asked the source
     bool polled_ = false;
     bool stopping_ = false;
     std::string last_complaint_;  ///< code and text; not logged again as long as it stays the same

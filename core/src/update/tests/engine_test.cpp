@@ -405,6 +405,46 @@ TEST_F(AnUpdateEngine, says_when_no_server_has_answered_for_a_month) {
     EXPECT_THAT(engine->warnings(), IsEmpty());
 }
 
+TEST_F(AnUpdateEngine, runs_nothing_any_more_of_whom_the_owner_trusts_no_more) {
+    install("1.0.0");
+    setup.pinned_roots.clear();
+    open();
+    const auto started = engine->start();
+    ASSERT_TRUE(started) << started.error().text;
+    EXPECT_TRUE(started->run.empty());
+    EXPECT_THAT(engine->repairs(), Contains(HasSubstr("backplane trust add")));
+}
+
+TEST_F(AnUpdateEngine, does_not_stay_with_whom_development_mode_has_let_in) {
+    setup.pinned_roots.clear();
+    setup.policy.development = true;
+    open();
+    install("1.0.0");
+    setup.policy.development = false;
+    open();
+    put("1.1.0");
+    const auto later = offer(maker.zip(++release), "\"x\"");
+    ASSERT_EQ(later.bundles.size(), 1u);
+    EXPECT_FALSE(later.bundles.front().accepted);
+    EXPECT_EQ(later.bundles.front().code, "E_ROOT");
+    const auto started = engine->start();
+    ASSERT_TRUE(started) << started.error().text;
+    EXPECT_TRUE(started->run.empty()) << "nor runs what it has brought";
+}
+
+TEST_F(AnUpdateEngine, heeds_a_key_that_the_owner_adds_while_the_box_runs) {
+    setup.pinned_roots.clear();
+    UpdateEngine::Trust trust;
+    setup.trust = [&trust] { return trust; };
+    open();
+    put("1.0.0");
+    EXPECT_EQ(offer(maker.zip(++release), "\"x\"").bundles.front().code, "E_ROOT");
+    EXPECT_EQ(engine->etag(false), "\"x\"");
+    trust.enrolled.push_back(maker.root_key().public_key());
+    EXPECT_EQ(engine->etag(false), "") << "what was refused may be accepted now";
+    EXPECT_TRUE(offer(maker.zip(release), "\"x\"").bundles.front().accepted);
+}
+
 TEST_F(AnUpdateEngine, shows_that_it_is_in_development_mode) {
     setup.policy.development = true;
     open();
