@@ -8,6 +8,7 @@
 #include <memory>
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <link.h>
 
 #include "util/utf8.hpp"
@@ -45,6 +46,15 @@ bool has_version_nodes(void* library) {
 
 }  // namespace
 
+std::string check_seals(int fd) {
+    constexpr int needed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+    const int seals = ::fcntl(fd, F_GET_SEALS);
+    if (seals >= 0 && (seals & needed) == needed) return {};
+    return "its bytes are not in a sealed memory file, so they could be others than those that "
+           "were "
+           "verified: this is a fault of the box, report it";
+}
+
 std::string hint_for(const std::string& text) {
     const auto has = [&](std::string_view part) { return text.find(part) != std::string::npos; };
     if (has("GLIBC_") || has("GLIBCXX_") || has("CXXABI_")) {
@@ -81,6 +91,7 @@ std::string check_entry(const bp_entry& entry) {
 }
 
 Result<const bp_entry*> load_plugin(int fd, const std::string& name) {
+    if (const auto problem = check_seals(fd); !problem.empty()) return refused(name, problem);
     const std::string path = "/proc/self/fd/" + std::to_string(fd);
     // Never destroyed, on purpose: see the header.
     static std::unique_ptr<boost::dll::shared_library>& library =

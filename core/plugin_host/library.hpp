@@ -19,6 +19,8 @@ Result<const bp_entry*> load_plugin(int fd, const std::string& name);
 
 /// Split off for its tests. Empty when all is well.
 std::string check_entry(const bp_entry& entry);
+/// Nobody may be able to change what is loaded, not even who holds a descriptor of it.
+std::string check_seals(int fd);
 /// What a person can do about this text of dlerror().
 std::string hint_for(const std::string& dlerror_text);
 

@@ -4,6 +4,13 @@
 
 #include <gmock/gmock.h>
 
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <span>
+
+#include "util/memory_file.hpp"
+
 namespace backplane::core::host {
 namespace {
 
@@ -46,6 +53,20 @@ TEST(AnEntry, of_this_version_or_longer_is_accepted) {
     auto longer = entry();
     longer.struct_size = sizeof(bp_entry) + 64;
     EXPECT_EQ(check_entry(longer), "");
+}
+
+TEST(TheBytesOfAPlugin, are_refused_unless_nobody_can_change_them_any_more) {
+    const Fd file{::open("/proc/self/exe", O_RDONLY | O_CLOEXEC)};
+    EXPECT_THAT(check_seals(file.get()), HasSubstr("not in a sealed memory file"));
+    const Fd open_to_writing{::memfd_create("plugin", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+    EXPECT_THAT(check_seals(open_to_writing.get()), HasSubstr("not in a sealed memory file"));
+    ASSERT_EQ(::fcntl(open_to_writing.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK), 0);
+    const auto loaded = load_plugin(open_to_writing.get(), "acme");
+    ASSERT_FALSE(loaded);
+    EXPECT_THAT(loaded.error().text, HasSubstr("cannot load plug-in acme: its bytes are not in"));
+    const auto sealed = sealed_memory_file("plugin", std::as_bytes(std::span{"x"}));
+    ASSERT_TRUE(sealed);
+    EXPECT_EQ(check_seals(sealed->get()), "");
 }
 
 TEST(AHint, says_what_a_person_can_do) {
