@@ -4,15 +4,12 @@
 // Whatever a server answers: the running drivers go on, the reason is shown and logged once, the next attempt works.
 #include <gmock/gmock.h>
 
-#include <sys/mount.h>
-
-#include <fstream>
-
 #include "update_fixture.hpp"
 
 namespace backplane::tests {
 namespace {
 
+using testing::AllOf;
 using testing::AnyOf;
 using testing::HasSubstr;
 
@@ -94,17 +91,37 @@ TEST_F(ABadAnswer, that_is_of_somebody_unknown) {
     refuses({Answer::zip(other.zip(5))}, "E_ROOT", HasSubstr("trust"));
 }
 
+/// The same release, signed as well, with the builds of another architecture.
+Bytes elsewhere_only(const BundleMaker& maker, std::uint64_t version) {
+    using namespace core::bundle;
+    const std::string elsewhere = "riscv64-linux-gnu";
+    Files files = maker.files(version);
+    const std::string document = release_name("acme");
+    Release release = *parse_release(files.at(document));
+    for (ManifestPlugin& plugin : release.plugins) {
+        PluginFile file = plugin.files.begin()->second;
+        auto content = files.extract(file.path);
+        file.path = plugin_file_name(plugin.kind, plugin.name, elsewhere, plugin.version);
+        content.key() = file.path;
+        files.insert(std::move(content));
+        plugin.files = {{elsewhere, file}};
+    }
+    std::erase_if(files, [&](const auto& each) { return each.first.starts_with(document + "."); });
+    files[document] = bytes_of(write_release(release));
+    for (const SecretKey& key : maker.release_keys()) add_signature(files, document, key, "test");
+    return BundleMaker::zip_of(files);
+}
+
 TEST_F(ABadAnswer, that_has_builds_for_another_machine_only) {
-    auto files = maker_.files(1);
-    Bytes foreign = read_bytes(build("good", "swap_scale"));
-    // e_machine of the ELF header (System V ABI, figure 4-3): 183 is AArch64.
-    foreign[18] = std::byte{183};
-    const auto elsewhere = folder_ / "swap_scale.so";
-    std::ofstream(elsewhere, std::ios::binary)
-        .write(reinterpret_cast<const char*>(foreign.data()),
-               static_cast<std::streamsize>(foreign.size()));
-    // Its note still says this machine, so a careful publisher's tool refuses it; a careless one signs it.
-    EXPECT_ANY_THROW(maker_.add(elsewhere));
+    server_.script({Answer::zip(elsewhere_only(maker_, 1))});
+    const json::object report = force();
+    EXPECT_THAT(json::serialize(report),
+                AllOf(HasSubstr("E_ARCH"), HasSubstr("riscv64-linux-gnu")));
+    EXPECT_EQ(plugin("swap_scale").at("pid").as_int64(), pid_) << "the driver was touched";
+    ++release_;
+    deliver();
+    EXPECT_EQ(force().at("result").as_string(), "updated");
+    wait_for_version("swap_scale", "1.1.0");
 }
 
 TEST_F(ABadAnswer, that_is_yesterdays) {
