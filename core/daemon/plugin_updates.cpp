@@ -2,12 +2,17 @@
 // Copyright The Backplane authors.
 #include "plugin_updates.hpp"
 
+#include <unistd.h>
+
 #include <chrono>
+#include <filesystem>
+#include <span>
 #include <utility>
 
 #include "backplane/core/log.hpp"
 #include "backplane/inspect/inspect.hpp"
 #include "update/trust_folder.hpp"
+#include "update/unpack_process.hpp"
 #include "update/update_engine.hpp"
 #include "version.hpp"
 
@@ -25,6 +30,20 @@ void add_configured_keys(const core::Config& config, std::vector<core::bundle::P
             problems.push_back("a key of plugins.trusted_keys is not used: " + key.error().text);
         }
     }
+}
+
+/// Beside the other program that this one starts.
+core::UnpackProcess unpack_process(const Options& options, std::vector<std::string>& problems) {
+    core::UnpackProcess process;
+    process.program =
+        std::filesystem::path{options.host_program}.replace_filename("backplane-unpack").string();
+    process.arch = sdk::HostFacts::of_this_machine().arch;
+    if (::access(process.program.c_str(), X_OK) != 0) {
+        problems.push_back("no update can be installed: the box cannot run " + process.program +
+                           ", which unpacks what a server sends; reinstall");
+        core::log_error("box", "update.unpack_missing", {{"program", process.program}});
+    }
+    return process;
 }
 
 }  // namespace
@@ -64,6 +83,8 @@ std::unique_ptr<core::Updater> make_updater(boost::asio::io_context& loop, const
     engine.clock = [] {
         return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
     };
+    engine.unpack = [process = unpack_process(options, problems)](
+                        std::span<const std::byte> archive) { return process.unpack(archive); };
     engine.build_time = core::bundle::Time{std::chrono::seconds{k_build_time}};
 
     core::Updater::Setup setup;

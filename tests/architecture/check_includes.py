@@ -49,7 +49,7 @@ worldline adyen stripe six_payment escpos esc/pos zpl tspl boxking cleancash efs
 bluez libcups libusb""".split()
 WORD = re.compile(r"(?<![A-Za-z])(" + "|".join(re.escape(w).replace("_", r"[ _-]?") for w in WORDS) + r")(?![A-Za-z])",
                   re.IGNORECASE)
-WORD_FOLDERS = ("core/src/", "core/include/", "core/plugin_host/")
+WORD_FOLDERS = ("core/src/", "core/include/", "core/plugin_host/", "core/unpacker/")
 # (beginning of the path, word): the only exceptions, with the reason.
 WORD_EXCEPTIONS = (
     # The configuration file has a section of this name. Core reads the file as a whole and does not look into the section.

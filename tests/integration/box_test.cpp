@@ -166,6 +166,21 @@ TEST_F(ABox, without_a_folder_of_plug_ins_runs_and_says_what_is_wrong) {
     EXPECT_THAT(shown->out(), HasSubstr("--plugin-dir"));
 }
 
+TEST_F(ABox, without_the_program_that_unpacks_archives_runs_and_says_that_updates_will_fail) {
+    std::filesystem::create_directory(folder_ / "bin");
+    const auto host = folder_ / "bin/backplane-plugin-host";
+    std::filesystem::create_symlink(
+        std::filesystem::path(BP_DAEMON).parent_path() / "backplane-plugin-host", host);
+    BoxProcess::Options options;
+    options.demo = true;
+    options.arguments = {"--plugin-host", host.string()};
+    start(options);
+    box().wait_for_state("scale", "ready");
+    EXPECT_THAT(json::serialize(status().at("problems")),
+                HasSubstr("no update can be installed: the box cannot run " +
+                          (folder_ / "bin/backplane-unpack").string()));
+}
+
 TEST_F(ABox, that_finds_something_else_than_a_plug_in_refuses_it_by_name_and_uses_the_others) {
     BoxProcess::Options options;
     options.plugin_dir = (folder_ / "plugins").string();

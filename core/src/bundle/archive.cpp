@@ -8,8 +8,8 @@
 #include <map>
 #include <utility>
 
+#include "bundle/file_errors.hpp"
 #include "bundle/zip_directory.hpp"
-#include "util/utf8.hpp"
 
 namespace backplane::core::bundle {
 namespace {
@@ -18,7 +18,6 @@ constexpr std::size_t k_chunk_bytes = std::size_t{64} << 10;
 /// A larger file is unpacked twice: first to see that it is what its header claims, and only then
 /// to memory.
 constexpr std::size_t k_unchecked_bytes = std::size_t{4} << 20;
-constexpr std::size_t k_shown_name_bytes = 80;
 
 struct ZipDelete {
     void operator()(zip_t* zip) const noexcept { zip_discard(zip); }
@@ -29,9 +28,7 @@ struct ZipFileDelete {
 using ZipPointer = std::unique_ptr<zip_t, ZipDelete>;
 using ZipFilePointer = std::unique_ptr<zip_file_t, ZipFileDelete>;
 
-std::string quoted(std::string_view name) {
-    return "\"" + to_printable(name, k_shown_name_bytes) + "\"";
-}
+using file_errors::quoted;
 
 Unexpected<Error> unreadable(const std::string& expected, const std::string& found) {
     return failure("E_ZIP", "expected " + expected + ", found " + found +
@@ -47,11 +44,11 @@ std::string lower_case(std::string_view name) {
     return out;
 }
 
-Result<ZipPointer> open_in_memory(const std::vector<std::byte>& bytes) {
+Result<ZipPointer> open_in_memory(std::span<const std::byte> bytes) {
     zip_error_t error;
     zip_error_init(&error);
     zip_t* zip = nullptr;
-    // The library reads where the bytes are; they belong to us.
+    // The library reads where the bytes are; they stay there.
     if (zip_source_t* source = zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error)) {
         zip = zip_open_from_source(source, ZIP_RDONLY, &error);
         if (zip == nullptr) zip_source_free(source);
@@ -134,8 +131,9 @@ struct Archive::Content {
         std::size_t size = 0;
         unsigned times = 0;
     };
-    std::vector<std::byte> bytes;
-    ZipPointer zip;  ///< reads `bytes`; goes first
+    std::vector<std::byte> copy;       ///< empty: somebody else keeps the bytes
+    std::span<const std::byte> bytes;  ///< the archive
+    ZipPointer zip;                    ///< reads them; goes first
     std::map<std::string, File, std::less<>> files;
     std::vector<std::string> names;
     std::size_t foreign = 0;
@@ -147,14 +145,21 @@ Archive& Archive::operator=(Archive&&) noexcept = default;
 Archive::~Archive() = default;
 
 Result<Archive> Archive::open(std::span<const std::byte> bytes) {
-    if (bytes.size() > k_archive_bytes) {
-        return failure("E_SIZE", "expected an archive of at most " +
-                                     std::to_string(k_archive_bytes) + " bytes, found " +
-                                     std::to_string(bytes.size()) +
-                                     ": ask its publisher for a smaller one");
-    }
+    if (bytes.size() > k_archive_bytes) return file_errors::archive_too_large(bytes.size());
     auto content = std::make_unique<Content>();
-    content->bytes.assign(bytes.begin(), bytes.end());
+    content->copy.assign(bytes.begin(), bytes.end());
+    content->bytes = content->copy;
+    return read_directory(std::move(content));
+}
+
+Result<Archive> Archive::view(std::span<const std::byte> bytes) {
+    if (bytes.size() > k_archive_bytes) return file_errors::archive_too_large(bytes.size());
+    auto content = std::make_unique<Content>();
+    content->bytes = bytes;
+    return read_directory(std::move(content));
+}
+
+Result<Archive> Archive::read_directory(std::unique_ptr<Content> content) {
     const auto entries = read_zip_directory(content->bytes);
     if (!entries) return failure(entries.error().code, entries.error().text);
     for (std::size_t i = 0; i < entries->size(); ++i) {
@@ -196,6 +201,11 @@ std::size_t Archive::foreign_files() const noexcept {
     return content_->foreign;
 }
 
+std::size_t Archive::claimed_size(std::string_view name) const noexcept {
+    const auto file = content_->files.find(name);
+    return file == content_->files.end() ? 0 : file->second.size;
+}
+
 bool Archive::is_ambiguous(std::string_view name) const {
     const auto file = content_->files.find(name);
     return file != content_->files.end() && file->second.times > 1;
@@ -203,22 +213,14 @@ bool Archive::is_ambiguous(std::string_view name) const {
 
 Result<std::vector<std::byte>> Archive::read(std::string_view name, std::size_t most) const {
     const auto found = content_->files.find(name);
-    if (found == content_->files.end()) {
-        return failure("E_NAME", "expected the file " + quoted(name) +
-                                     " in the archive, found none: ask its publisher for a "
-                                     "complete one");
-    }
+    if (found == content_->files.end()) return file_errors::no_such_file(name);
     if (found->second.times > 1) {
         return failure("E_DUP", "expected one file " + quoted(name) + " in the archive, found " +
                                     std::to_string(found->second.times) +
                                     ": remove the module that brings it a second time");
     }
     const std::size_t size = found->second.size;
-    if (size > most) {
-        return failure("E_LEN", "expected at most " + std::to_string(most) + " bytes in " +
-                                    quoted(name) + ", found " + std::to_string(size) +
-                                    ": ask its publisher for a correct archive");
-    }
+    if (size > most) return file_errors::too_long(name, most, size);
     std::vector<std::byte> out;
     if (size > k_unchecked_bytes) {
         if (auto checked = unpack(content_->zip.get(), found->second.index, name, size, nullptr);

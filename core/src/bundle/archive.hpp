@@ -37,6 +37,8 @@ public:
     virtual bool is_ambiguous(std::string_view name) const = 0;
     /// The whole file. One byte more than `most` is E_LEN, a name that is not there is E_NAME, an ambiguous one E_DUP.
     virtual Result<std::vector<std::byte>> read(std::string_view name, std::size_t most) const = 0;
+    /// Files that are somebody else's: counted, never opened.
+    virtual std::size_t foreign_files() const noexcept { return 0; }
 };
 
 /// Whether `name` is one that a bundle may use for its own files: the rule above, and none that a Python interpreter would
@@ -50,6 +52,8 @@ public:
     /// control characters, not UTF-8, a link or a device, longer than 1,024 bytes, deeper than 32; or one that differs
     /// from a bundle name by case only). Foreign files such as Python modules are counted, not opened.
     static Result<Archive> open(std::span<const std::byte> bytes);
+    /// The same without a copy: the bytes outlive the archive and do not change.
+    static Result<Archive> view(std::span<const std::byte> bytes);
     Archive(Archive&&) noexcept;
     Archive& operator=(Archive&&) noexcept;
     ~Archive() override;
@@ -57,12 +61,15 @@ public:
     const std::vector<std::string>& names() const override;
     bool is_ambiguous(std::string_view name) const override;
     Result<std::vector<std::byte>> read(std::string_view name, std::size_t most) const override;
-    std::size_t foreign_files() const noexcept;
+    std::size_t foreign_files() const noexcept override;
+    /// What the archive claims of a file that it has; 0 for others.
+    std::size_t claimed_size(std::string_view name) const noexcept;
 
 private:
     struct Content;
     explicit Archive(std::unique_ptr<Content> content);
-    std::unique_ptr<Content> content_;  ///< holds a copy of the bytes
+    static Result<Archive> read_directory(std::unique_ptr<Content> content);
+    std::unique_ptr<Content> content_;
 };
 
 }  // namespace backplane::core::bundle

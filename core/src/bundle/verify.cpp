@@ -237,6 +237,7 @@ private:
 
 Verification verify_files(const FileSource& files, const TrustStates& trust, const Policy& policy) {
     Verification out;
+    out.foreign_files = files.foreign_files();
     const auto found = documents_by_bundle(files);
     std::vector<const std::string*> order;
     for (const auto& [bundle, names] : found) order.push_back(&bundle);
@@ -271,9 +272,7 @@ Result<Verification> verify_archive(std::span<const std::byte> zip, const TrustS
                                     const Policy& policy) {
     const auto archive = Archive::open(zip);
     if (!archive) return Unexpected<Error>{archive.error()};
-    auto out = verify_files(*archive, trust, policy);
-    out.foreign_files = archive->foreign_files();
-    return out;
+    return verify_files(*archive, trust, policy);
 }
 
 Result<StoredBundle> verify_stored(const FileSource& documents, std::string_view bundle,

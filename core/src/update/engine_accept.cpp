@@ -39,32 +39,44 @@ public:
 
     Result<UpdateEngine::Acceptance> run(std::span<const std::byte> zip) {
         if (is_usable_etag(offer_.etag)) next_.box.last_contact = state_.unix_now();
-        auto verified = bundle::verify_archive(zip, state_.trust(), state_.policy(offer_.forced));
-        if (!verified) {
-            reject(verified.error());
+        const auto files = unpack(zip);
+        if (!files) {
+            // A box that could not look into an archive has nothing against it.
+            if (!files.error().code.starts_with("E_")) return Unexpected<Error>{files.error()};
+            reject(files.error());
             // What is remembered only spares a download: that it could not be written does not change the answer.
             (void)state_.memory.commit(std::move(next_)).has_value();
-            return Unexpected<Error>{verified.error()};
+            return Unexpected<Error>{files.error()};
         }
-        acceptance_.foreign_files = verified->foreign_files;
-        for (const auto& rejected : verified->rejected) take_rejected(rejected);
-        for (const auto& accepted : verified->bundles) {
+        const auto verified =
+            bundle::verify_files(**files, state_.trust(), state_.policy(offer_.forced));
+        acceptance_.foreign_files = verified.foreign_files;
+        for (const auto& rejected : verified.rejected) take_rejected(rejected);
+        for (const auto& accepted : verified.bundles) {
             if (auto done = take_accepted(accepted); !done) return Unexpected<Error>{done.error()};
         }
-        if (auto stored = store(*verified); !stored) return Unexpected<Error>{stored.error()};
-        if (verified->rejected.empty() && is_usable_etag(offer_.etag)) {
+        if (auto stored = store(verified); !stored) return Unexpected<Error>{stored.error()};
+        if (verified.rejected.empty() && is_usable_etag(offer_.etag)) {
             BoxRow& box = next_.box;
             box.accepted_etag = offer_.etag;
             box.accepted_facts = state_.facts();
             box.rejected_etag.clear();
         }
-        raise_clock(*verified);
+        raise_clock(verified);
         if (auto done = state_.memory.commit(std::move(next_)); !done)
             return Unexpected<Error>{done.error()};
         return std::move(acceptance_);
     }
 
 private:
+    Result<std::unique_ptr<bundle::FileSource>> unpack(std::span<const std::byte> zip) const {
+        if (state_.setup.unpack) return state_.setup.unpack(zip);
+        auto archive = bundle::Archive::view(zip);
+        if (!archive) return Unexpected<Error>{archive.error()};
+        return std::unique_ptr<bundle::FileSource>{
+            std::make_unique<bundle::Archive>(*std::move(archive))};
+    }
+
     void reject(const Error& error) {
         if (!is_usable_etag(offer_.etag)) return;
         BoxRow& box = next_.box;

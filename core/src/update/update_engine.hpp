@@ -19,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -102,6 +103,10 @@ public:
         std::vector<OwnPlugin> own;
         std::function<bundle::Time()> clock;  ///< wall clock
         bundle::Time build_time{};            ///< no trusted time is before it
+        /// Makes files of an archive that nobody has vouched for yet, in another process (unpack_process.hpp). Errors as
+        /// those of bundle::Archive count against the archive, others do not. Empty: in this process, for tests and tools.
+        std::function<Result<std::unique_ptr<bundle::FileSource>>(std::span<const std::byte>)>
+            unpack;
     };
 
     /// Opens or makes the state and finishes what a power cut has interrupted: a damaged database is rebuilt from the
