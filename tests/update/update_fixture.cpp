@@ -59,6 +59,8 @@ BoxProcess& AnUpdate::restart_box() {
 }
 
 void AnUpdate::deliver() {
+    // The box asks by itself at its start: what is delivered now is for whoever asks next.
+    if (box_) wait_for_end_of_update();
     server_.handlers(maker_.zip(++release_));
 }
 
