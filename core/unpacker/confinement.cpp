@@ -28,6 +28,9 @@
 #define BP_UNPACKER_SANITIZED 0
 #endif
 
+// A sanitizer looks through a pipe whether memory can be read.
+constexpr unsigned k_more_files = BP_UNPACKER_SANITIZED ? 64 : 0;
+
 namespace backplane::core::unpacker {
 namespace {
 
@@ -185,7 +188,7 @@ bool confine(std::string& reason) {
            limit(RLIMIT_FSIZE, bundle::k_unpacked_bytes, "set RLIMIT_FSIZE", reason) &&
            limit(RLIMIT_CPU, k_cpu_s, "set RLIMIT_CPU", reason) &&
            // Those that are open stay so; there will be no others.
-           limit(RLIMIT_NOFILE, 0, "set RLIMIT_NOFILE", reason) && limit_memory(reason) &&
+           limit(RLIMIT_NOFILE, k_more_files, "set RLIMIT_NOFILE", reason) && limit_memory(reason) &&
            enter_filter(reason);
 }
 
