@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 
+#include "backplane/inspect/name_check.hpp"
 #include "bundle/archive.hpp"
 #include "util/utf8.hpp"
 
@@ -23,43 +24,9 @@ std::string quoted(std::string_view text) {
     return "\"" + to_printable(text, k_word) + "\"";
 }
 
-/// Sees what boost::json::parse() forgives: it keeps the last of two members with one name, and takes 1e3 for a number
-/// like any other.
-class Strictness {
+/// Sees what boost::json::parse() forgives: two members with one name, and 1e3 for a number like any other.
+class Strictness : public sdk::NameCheck {
 public:
-    static constexpr std::size_t max_object_size = std::size_t(-1);
-    static constexpr std::size_t max_array_size = std::size_t(-1);
-    static constexpr std::size_t max_key_size = std::size_t(-1);
-    static constexpr std::size_t max_string_size = std::size_t(-1);
-
-    using Code = json::error_code;
-    using Text = json::string_view;
-
-    bool on_document_begin(Code&) { return true; }
-    bool on_document_end(Code&) { return true; }
-    bool on_object_begin(Code&) {
-        names_.emplace_back();
-        return true;
-    }
-    bool on_object_end(std::size_t, Code&) {
-        names_.pop_back();
-        return true;
-    }
-    bool on_array_begin(Code&) { return true; }
-    bool on_array_end(std::size_t, Code&) { return true; }
-    bool on_key_part(Text part, std::size_t, Code&) {
-        name_.append(part.data(), part.size());
-        return true;
-    }
-    bool on_key(Text part, std::size_t, Code& code) {
-        name_.append(part.data(), part.size());
-        if (!names_.back().insert(name_).second)
-            return stop(code, "has the member " + quoted(name_) + " twice in one object");
-        name_.clear();
-        return true;
-    }
-    bool on_string_part(Text, std::size_t, Code&) { return true; }
-    bool on_string(Text, std::size_t, Code&) { return true; }
     bool on_number_part(Text part, Code&) {
         number_.append(part.data(), part.size());
         return true;
@@ -68,29 +35,20 @@ public:
     bool on_uint64(std::uint64_t, Text, Code&) { return number_ends(); }
     bool on_double(double, Text text, Code& code) {
         number_.append(text.data(), text.size());
-        return stop(code, "has the number " + quoted(number_) +
-                              ", but only integers below 2^53 are allowed");
+        fraction = number_;
+        code = json::error::syntax;
+        return false;
     }
-    bool on_bool(bool, Code&) { return true; }
-    bool on_null(Code&) { return true; }
-    bool on_comment_part(Text, Code&) { return true; }
-    bool on_comment(Text, Code&) { return true; }
 
-    std::string problem;
+    std::optional<std::string> fraction;  ///< the number that ended it
 
 private:
     bool number_ends() {
         number_.clear();
         return true;
     }
-    bool stop(Code& code, std::string why) {
-        problem = std::move(why);
-        code = json::error::syntax;
-        return false;
-    }
 
-    std::vector<std::set<std::string>> names_;
-    std::string name_, number_;
+    std::string number_;
 };
 
 }  // namespace
@@ -107,7 +65,13 @@ Result<json::object> parse_strict(std::span<const std::byte> bytes) {
     json::error_code code;
     json::basic_parser<Strictness> strict(options);
     const std::size_t end = strict.write_some(false, text.data(), text.size(), code);
-    if (!strict.handler().problem.empty()) return failure("E_TYPE", strict.handler().problem);
+    const Strictness& seen = strict.handler();
+    if (seen.repeated)
+        return failure("E_TYPE",
+                       "has the member " + quoted(*seen.repeated) + " twice in one object");
+    if (seen.fraction)
+        return failure("E_TYPE", "has the number " + quoted(*seen.fraction) +
+                                     ", but only integers below 2^53 are allowed");
     if (code == json::error::too_deep) {
         return failure("E_TYPE", "is nested more than " + std::to_string(k_json_depth) +
                                      " levels deep, but no valid one is");
