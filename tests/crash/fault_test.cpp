@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "crash/judge.hpp"
-#include "store/database.hpp"
+#include "backplane/core/database.hpp"
 
 namespace backplane::crash {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
-#include "store/database.hpp"
+#include "backplane/core/database.hpp"
 
 #include <sqlite3.h>
 
@@ -200,6 +200,11 @@ Result<std::int64_t> Database::schema_version() {
     const auto row = query->step();
     if (!row) return Unexpected<Error>{row.error()};
     return query->number(0);
+}
+
+void Database::allow_length(std::size_t bytes) noexcept {
+    sqlite3_limit(db(handle_.get()), SQLITE_LIMIT_LENGTH,
+                  static_cast<int>(std::min<std::size_t>(bytes, 1u << 30)));
 }
 
 Result<void> Database::migrate(std::span<const std::string_view> steps) {

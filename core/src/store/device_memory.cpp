@@ -17,7 +17,7 @@
 
 #include "backplane/core/log.hpp"
 #include "store/box_identity.hpp"
-#include "store/database.hpp"
+#include "backplane/core/database.hpp"
 
 namespace backplane::core {
 namespace {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "bundle/trust_chain.hpp"
-#include "store/database.hpp"
+#include "backplane/core/database.hpp"
 #include "update/engine_state.hpp"
 
 namespace backplane::core {

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "store/database.hpp"
+#include "backplane/core/database.hpp"
 #include "update/update_engine.hpp"
 
 namespace backplane::core {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
-#include "store/database.hpp"
+#include "backplane/core/database.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

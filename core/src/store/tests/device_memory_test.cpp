@@ -17,7 +17,7 @@
 
 #include "backplane/core/fd.hpp"
 #include "backplane/core/log.hpp"
-#include "store/database.hpp"
+#include "backplane/core/database.hpp"
 #include "store/tests/temporary_folder.hpp"
 
 namespace backplane::core {

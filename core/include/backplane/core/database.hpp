@@ -7,6 +7,7 @@
 // Thread: one at a time; commits block. SQLite's own header is included in database.cpp only.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -53,6 +54,8 @@ public:
     /// SQLite's own check of the whole file; error "store.damaged" says what is wrong.
     Result<void> check();
     Result<std::int64_t> schema_version();
+    /// How long one text or row may be; 1 MiB unless told.
+    void allow_length(std::size_t bytes) noexcept;
 
     /// steps[i] is the SQL that turns version i into i+1. Each step is one transaction, so a power
     /// cut leaves a whole version. Error "store.too_new" when the file is newer than the last step.
