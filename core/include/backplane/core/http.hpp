@@ -52,6 +52,7 @@ struct HttpRequest {
     std::vector<std::pair<std::string, std::string>> headers;
     std::string body;
     std::string remote_address;  ///< "127.0.0.1"; "unix" for the control socket
+    bool tls = false;            ///< it came over https
     bool keep_alive = true;
 
     /// First header of this name (any case), or empty.
@@ -87,6 +88,12 @@ public:
 using HttpExchangePtr = std::shared_ptr<HttpExchange>;
 using HttpHandler = std::function<void(HttpExchangePtr)>;
 
+/// What an HTTPS server shows of itself. The key is a secret.
+struct TlsIdentity {
+    std::string certificates_pem;  ///< its own first, then those between it and the authority
+    std::string key_pem;
+};
+
 /// Figures for /metrics and the tests.
 struct HttpStatistics {
     std::uint64_t accepted = 0, requests = 0, refused_total = 0, refused_per_address = 0,
@@ -103,8 +110,13 @@ public:
 
     /// Port 0 takes a free one. Returns the port. Call it several times for several addresses.
     virtual Result<std::uint16_t> listen_tcp(const std::string& address, std::uint16_t port) = 0;
-    /// A listening socket inherited from the service manager.
-    virtual Result<void> listen_fd(int fd) = 0;
+    /// A listening socket inherited from the service manager; `tls`: it is one for https.
+    virtual Result<void> listen_fd(int fd, bool tls = false) = 0;
+    /// The same as listen_tcp() over TLS 1.2 and 1.3. Before the first use_identity() a handshake fails.
+    virtual Result<std::uint16_t> listen_tls(const std::string& address, std::uint16_t port) = 0;
+    /// What new TLS connections show from now on; those that are open keep what they have. Error "http.identity": the
+    /// two do not belong together, or are not readable; the old one stays.
+    virtual Result<void> use_identity(const TlsIdentity& identity) = 0;
     /// Mode 0660; an old socket file that nobody listens on is replaced. Limits on connections do not apply.
     virtual Result<void> listen_unix(const std::string& path) = 0;
 

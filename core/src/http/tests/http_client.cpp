@@ -4,6 +4,10 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -11,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <stdexcept>
 #include <system_error>
@@ -105,7 +110,62 @@ HttpClient HttpClient::local(const std::string& path) {
     return HttpClient{std::move(fd)};
 }
 
+void FreeSsl::operator()(SSL* ssl) const noexcept {
+    SSL_free(ssl);
+}
+
+HttpClient HttpClient::tls(std::uint16_t port, const Tls& tls, const std::string& from) {
+    std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes with write(2)
+    Options options;
+    options.from = from;
+    HttpClient client = tcp(port, "127.0.0.1", options);
+    timeval patience{};
+    patience.tv_sec = k_patience.count();
+    ::setsockopt(client.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    ::setsockopt(client.fd(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+
+    const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context{
+        SSL_CTX_new(TLS_client_method()), &SSL_CTX_free};
+    if (!tls.authority_pem.empty()) {
+        const std::unique_ptr<BIO, decltype(&BIO_free)> bio{
+            BIO_new_mem_buf(tls.authority_pem.data(), static_cast<int>(tls.authority_pem.size())),
+            &BIO_free};
+        X509* const authority = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr);
+        X509_STORE_add_cert(SSL_CTX_get_cert_store(context.get()), authority);
+        X509_free(authority);
+        SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+    }
+    if (tls.newest_version != 0) {
+        SSL_CTX_set_security_level(context.get(), 0);  // or it would not even try
+        SSL_CTX_set_cipher_list(context.get(), "ALL");
+        SSL_CTX_set_min_proto_version(context.get(), TLS1_VERSION);
+        SSL_CTX_set_max_proto_version(context.get(), tls.newest_version);
+    }
+    client.ssl_.reset(SSL_new(context.get()));
+    SSL* const ssl = client.ssl_.get();
+    SSL_set1_host(ssl, tls.name.c_str());
+    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+             const_cast<char*>(tls.name.c_str()));
+    if (!tls.alpn.empty()) {
+        SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(tls.alpn.data()),
+                            static_cast<unsigned>(tls.alpn.size()));
+    }
+    if (tls.resume != nullptr) SSL_set_session(ssl, tls.resume);
+    SSL_set_fd(ssl, client.fd());
+    ERR_clear_error();
+    if (SSL_connect(ssl) != 1) {
+        const char* const reason = ERR_reason_error_string(ERR_peek_error());
+        throw std::runtime_error(reason != nullptr ? reason : "the connection ended");
+    }
+    return client;
+}
+
 bool HttpClient::send(std::string_view bytes) {
+    if (ssl_) {
+        ERR_clear_error();
+        return bytes.empty() ||
+               SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())) > 0;
+    }
     while (!bytes.empty()) {
         const auto n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n > 0) {
@@ -118,9 +178,12 @@ bool HttpClient::send(std::string_view bytes) {
 }
 
 bool HttpClient::receive() {
-    if (ended_ || !ready(fd_.get(), POLLIN)) return false;
+    if (ended_ || ((!ssl_ || SSL_pending(ssl_.get()) == 0) && !ready(fd_.get(), POLLIN)))
+        return false;
     std::array<char, 65536> bytes;
-    const auto n = ::recv(fd_.get(), bytes.data(), bytes.size(), 0);
+    ERR_clear_error();
+    const auto n = ssl_ ? SSL_read(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()))
+                        : ::recv(fd_.get(), bytes.data(), bytes.size(), 0);
     if (n <= 0) {
         ended_ = true;
         reset_ = n < 0 && errno == ECONNRESET;

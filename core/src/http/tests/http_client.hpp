@@ -4,8 +4,11 @@
 // A client that sends exactly the bytes it is told to, and waits for answers with a deadline.
 #pragma once
 
+#include <openssl/ssl.h>
+
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +27,10 @@ struct Answer {
     std::string header(std::string_view name) const;
 };
 
+struct FreeSsl {
+    void operator()(SSL* ssl) const noexcept;
+};
+
 class HttpClient {
 public:
     struct Options {
@@ -34,6 +41,16 @@ public:
     static HttpClient tcp(std::uint16_t port, const std::string& address = "127.0.0.1");
     static HttpClient tcp(std::uint16_t port, const std::string& address, const Options& options);
     static HttpClient local(const std::string& path);
+
+    struct Tls {
+        std::string authority_pem;  ///< what the server shows must lead to it; empty: anything does
+        std::string name = "localhost";
+        int newest_version = 0;  ///< 0 = the newest there is
+        std::string alpn{};      ///< as on the wire: "\x02h2"
+        SSL_SESSION* resume = nullptr;
+    };
+    /// Throws std::runtime_error, with the reason, when the handshake fails.
+    static HttpClient tls(std::uint16_t port, const Tls& tls, const std::string& from = {});
 
     /// False when the server has closed the connection.
     bool send(std::string_view bytes);
@@ -52,12 +69,14 @@ public:
     void close_sending();
     void close() { fd_.reset(); }
     int fd() const noexcept { return fd_.get(); }
+    SSL* ssl() const noexcept { return ssl_.get(); }
 
 private:
     explicit HttpClient(Fd fd) : fd_(std::move(fd)) {}
     bool receive();  ///< false at the end, or when patience ends
 
     Fd fd_;
+    std::unique_ptr<SSL, FreeSsl> ssl_;  ///< null: in clear
     std::string buffer_;
     bool ended_ = false;
     bool reset_ = false;

@@ -25,6 +25,13 @@ std::uint16_t RunningServer::listen(const std::string& address) {
     return port_;
 }
 
+std::uint16_t RunningServer::listen_tls(const std::string& address) {
+    const auto port = on_loop([&] { return server_->listen_tls(address, tls_port_); });
+    if (!port) throw std::runtime_error(port.error().text);
+    tls_port_ = *port;
+    return tls_port_;
+}
+
 bool RunningServer::eventually(std::function<bool()> condition) {
     struct Attempt {
         boost::asio::steady_timer timer;

@@ -33,6 +33,12 @@ public:
         return HttpClient::tcp(port_, address);
     }
     std::uint16_t port() const noexcept { return port_; }
+    /// The first call decides about the port for those that follow.
+    std::uint16_t listen_tls(const std::string& address = "127.0.0.1");
+    HttpClient connect_tls(const HttpClient::Tls& tls, const std::string& from = {}) {
+        return HttpClient::tls(tls_port_, tls, from);
+    }
+    std::uint16_t tls_port() const noexcept { return tls_port_; }
 
     /// Runs on the loop; returns what it returns.
     template <typename F>
@@ -64,6 +70,7 @@ private:
         boost::asio::make_work_guard(loop_);
     std::unique_ptr<HttpServer> server_;
     std::uint16_t port_ = 0;
+    std::uint16_t tls_port_ = 0;
     std::jthread thread_;
 };
 
