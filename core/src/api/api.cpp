@@ -3,36 +3,22 @@
 #include "api/api.hpp"
 
 #include <algorithm>
-#include <boost/asio/steady_timer.hpp>
-#include <charconv>
 
 #include "api/answers.hpp"
 #include "api/event_stream.hpp"
 #include "api/json_views.hpp"
+#include "api/log_routes.hpp"
 #include "api/metrics.hpp"
 #include "api/plugin_list.hpp"
 #include "api/update_announcer.hpp"
 #include "api/update_routes.hpp"
-#include "backplane/core/http_form.hpp"
-#include "backplane/core/log.hpp"
 #include "util/json_members.hpp"
 
 namespace backplane::core {
 
 namespace json = boost::json;
-using namespace std::chrono_literals;
 
 namespace {
-
-constexpr auto k_log_poll = 200ms;  // how often a waiting request for log records looks again
-constexpr auto k_log_wait_most = 30s;
-constexpr std::size_t k_log_waiters = 32;
-
-std::uint64_t number_or(const std::string& text, std::uint64_t otherwise) {
-    std::uint64_t value = otherwise;
-    std::from_chars(text.data(), text.data() + text.size(), value);
-    return value;
-}
 
 unsigned status_of(const ActionOutcome& outcome) {
     switch (outcome.status) {
@@ -58,12 +44,8 @@ struct Api::State {
     ApiContext context;
     Metrics metrics;
     std::shared_ptr<UpdateAnnouncer> announcer;  // shared with its timer
-    std::size_t log_waiters = 0;
 
     json::object status() const;
-    void answer_logs(const HttpExchangePtr& exchange, std::chrono::steady_clock::time_point until,
-                     const std::shared_ptr<boost::asio::steady_timer>& timer,
-                     const std::shared_ptr<State>& self);
 };
 
 json::object Api::State::status() const {
@@ -115,8 +97,10 @@ json::object Api::State::status() const {
                          {"last_contact", report.last_contact},
                          {"warnings", json::array(report.warnings.begin(), report.warnings.end())}};
     }
-    json::array ports;
+    json::array ports, https_ports;
     for (const std::uint16_t port : context.ports()) ports.emplace_back(port);
+    if (context.https_ports)
+        for (const std::uint16_t port : context.https_ports()) https_ports.emplace_back(port);
     const bool degraded = !problems.empty();
     return {{"version", context.version},
             {"identifier", context.identifier},
@@ -126,7 +110,7 @@ json::object Api::State::status() const {
             {"uptime_s", std::chrono::duration<double>(std::chrono::steady_clock::now() -
                                                        context.started_at_steady)
                              .count()},
-            {"http", {{"ports", std::move(ports)}}},
+            {"http", {{"ports", std::move(ports)}, {"https_ports", std::move(https_ports)}}},
             {"devices",
              {{"ready", ready},
               {"total", devices.size()},
@@ -140,41 +124,6 @@ json::object Api::State::status() const {
             {"update", std::move(update)},
             {"state", degraded ? "degraded" : "ok"},
             {"problems", std::move(problems)}};
-}
-
-void Api::State::answer_logs(const HttpExchangePtr& exchange,
-                             std::chrono::steady_clock::time_point until,
-                             const std::shared_ptr<boost::asio::steady_timer>& timer,
-                             const std::shared_ptr<State>& self) {
-    const std::string& query = exchange->request().query;
-    const std::uint64_t after = number_or(form_value(query, "after").value_or(""), 0);
-    const std::size_t limit =
-        std::min<std::size_t>(number_or(form_value(query, "limit").value_or(""), 1000), 5000);
-    const std::string component = form_value(query, "component").value_or("");
-    LogLevel level = LogLevel::debug;
-    if (const std::string wanted = form_value(query, "level").value_or("");
-        !wanted.empty() && !parse_log_level(wanted, level))
-        return exchange->respond(
-            error_response(400, "logs.level",
-                           "\"" + wanted + "\" is no level: give error, warning, info or debug"));
-
-    auto records = recent_logs(after);
-    const std::uint64_t last_seq = records.empty() ? after : records.back().seq;
-    std::erase_if(records, [&](const LogRecord& record) {
-        return record.level > level || (!component.empty() && record.component != component);
-    });
-    if (records.empty() && timer && std::chrono::steady_clock::now() < until) {
-        timer->expires_after(k_log_poll);
-        timer->async_wait([self, exchange, until, timer](const boost::system::error_code& ec) {
-            if (!ec) self->answer_logs(exchange, until, timer, self);
-        });
-        return;
-    }
-    if (records.size() > limit)
-        records.erase(records.begin(), records.end() - static_cast<std::ptrdiff_t>(limit));
-    json::array out;
-    for (const LogRecord& record : records) out.push_back(to_json(record));
-    exchange->respond(json_response(200, {{"records", std::move(out)}, {"last_seq", last_seq}}));
 }
 
 Api::Api(ApiContext context) : state_(std::make_shared<State>(std::move(context))) {
@@ -235,25 +184,6 @@ void Api::install(HttpRouter& router) {
     get("/api/v1/events", [state](const HttpExchangePtr& exchange) {
         serve_event_stream(state->context.loop, state->context.events, exchange);
     });
-    get("/api/v1/logs", [state](const HttpExchangePtr& exchange) {
-        const auto wait = std::min<std::chrono::steady_clock::duration>(
-            std::chrono::seconds{std::min<std::uint64_t>(
-                number_or(form_value(exchange->request().query, "wait").value_or(""), 0), 60)},
-            k_log_wait_most);
-        std::shared_ptr<boost::asio::steady_timer> timer;
-        if (wait > 0s && state->log_waiters < k_log_waiters) {
-            ++state->log_waiters;
-            timer.reset(new boost::asio::steady_timer(state->context.loop),
-                        [state](boost::asio::steady_timer* t) {
-                            --state->log_waiters;
-                            delete t;
-                        });
-            exchange->on_gone([weak = std::weak_ptr(timer)] {
-                if (const auto waiting = weak.lock()) waiting->cancel();
-            });
-        }
-        state->answer_logs(exchange, std::chrono::steady_clock::now() + wait, timer, state);
-    });
     post("/api/v1/actions", [state](const HttpExchangePtr& exchange) {
         auto body = body_object(exchange);
         if (!body) return;
@@ -276,6 +206,7 @@ void Api::install(HttpRouter& router) {
         });
     });
     install_update_routes(router, {state, &state->context});
+    install_log_routes(router, {state, &state->context});
     // Simulated devices are set by name: a request to the interface that makes them.
     router.add_prefix(
         "/api/v1/simulator/",

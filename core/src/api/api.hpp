@@ -17,6 +17,7 @@
 
 #include "backplane/core/event_ring.hpp"
 #include "backplane/core/http.hpp"
+#include "backplane/core/log_levels.hpp"
 #include "backplane/core/update.hpp"
 #include "registry/registry.hpp"
 
@@ -34,9 +35,11 @@ struct ApiContext {
     std::function<std::vector<std::uint16_t>()> ports;
     std::function<HttpStatistics()> http_statistics;
     std::function<std::vector<std::string>()> problems;  ///< of the box as a whole, for status
+    std::function<std::vector<std::uint16_t>()> https_ports = {};  ///< none: not offered
     Updates* updates = nullptr;  ///< of plug-ins, outlives the API; null: the routes answer 503
     /// How long a roll-back and the like may take before its answer says that it goes on.
     std::chrono::milliseconds owner_patience{30'000};
+    LogLevels* log_levels = nullptr;  ///< outlives the API; null: the routes answer 503
 };
 
 /// The limits of a server that carries this API: a bundle of plug-ins is larger than what others may send.

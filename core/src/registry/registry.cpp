@@ -154,6 +154,14 @@ void Registry::stop(std::function<void()> done) {
 
 // ---- lists ----------------------------------------------------------------------------------------------------------
 
+void Registry::log_levels_changed() {
+    const auto tell = [](PluginSlot& slot) {
+        slot.runner().set_log_level(log_level(slot.note().name));
+    };
+    for (const auto& [name, slot] : slots_) tell(*slot);
+    for (const auto& [name, swap] : swaps_) tell(swap->slot());
+}
+
 bool Registry::all_interfaces_settled() const {
     return std::all_of(interfaces_.begin(), interfaces_.end(), [&](const auto& entry) {
         return entry.second->has_settled() || slots_.at(entry.first)->put_aside();

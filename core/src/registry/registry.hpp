@@ -69,6 +69,9 @@ public:
     /// End all plug-ins; `done` is called when no process is left, at the latest after a few seconds.
     void stop(std::function<void()> done);
 
+    /// The level of some component of the log has changed: plug-ins that run learn theirs, so that they send what is wanted.
+    void log_levels_changed();
+
     bool all_interfaces_settled() const;
     std::vector<PluginInfo> plugins() const;
 

@@ -146,6 +146,22 @@ std::vector<LogRecord> recent_logs(std::uint64_t after, std::size_t most) {
     return book().recent(after, most);
 }
 
+void clear_log_level(std::string_view component) {
+    book().clear_level(component);
+}
+
+std::vector<LogRecord> next_logs(std::uint64_t after, std::size_t most) {
+    return book().next(after, most);
+}
+
+std::uint64_t last_log_seq() {
+    return book().last_seq();
+}
+
+Subscription on_log(std::function<void()> kept) {
+    return book().on_record(std::move(kept));
+}
+
 void log_flush_repeats() {
     book().flush_repeats();
 }

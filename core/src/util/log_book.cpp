@@ -3,29 +3,31 @@
 #include "util/log_book.hpp"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 
+#include "util/redaction.hpp"
 #include "util/utf8.hpp"
 
 namespace backplane::core {
 namespace {
 
-/// "token", "access_token", "api-key", "Password": the last word of the name decides.
-bool is_secret(std::string_view field) {
-    constexpr std::array<std::string_view, 5> k_words{"token", "password", "secret", "key",
-                                                      "receipt"};
-    const auto same = [](char a, char b) {
-        return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
-    };
-    return std::any_of(k_words.begin(), k_words.end(), [&](std::string_view word) {
-        if (field.size() < word.size()) return false;
-        const std::string_view tail = field.substr(field.size() - word.size());
-        if (!std::equal(tail.begin(), tail.end(), word.begin(), same)) return false;
-        if (field.size() == word.size()) return true;
-        const char before = field[field.size() - word.size() - 1];
-        return before == '_' || before == '-' || before == '.';
-    });
+/// What is looked at for secrets, of a value that is kept up to `most` bytes: enough for what redaction makes shorter.
+std::string_view window_of(std::string_view value, std::size_t most) {
+    if (value.size() <= 4 * most) return value;
+    value = value.substr(0, 4 * most);
+    // A secret that is cut in two may not look like one any more.
+    const std::size_t blank = value.find_last_of(" \n\t\"");
+    return value.substr(0, blank == std::string_view::npos ? 0 : blank);
+}
+
+std::string kept_value(std::string_view name, std::string_view value, std::size_t most) {
+    const std::string_view window =
+        meaning_of(name) == NameMeans::contents ? value : window_of(value, most);
+    if (window.empty() && !value.empty())
+        return "(" + std::to_string(value.size()) + " bytes left out)";
+    std::string shown = redacted_value(name, window);
+    if (window.size() < value.size()) shown += "\xE2\x80\xA6";
+    return to_valid_utf8(shown, most);
 }
 
 std::size_t bytes_of(const LogRecord& record) noexcept {
@@ -88,6 +90,14 @@ void LogBook::set_level(std::string_view component, LogLevel level) {
     update_highest_level();
 }
 
+void LogBook::clear_level(std::string_view component) {
+    const std::unique_lock lock{levels_mutex_};
+    if (const auto it = component_levels_.find(component); it != component_levels_.end())
+        component_levels_.erase(it);
+    has_component_levels_.store(!component_levels_.empty(), std::memory_order_release);
+    update_highest_level();
+}
+
 void LogBook::update_highest_level() {
     int highest = default_level_.load(std::memory_order_relaxed);
     for (const auto& [component, level] : component_levels_)
@@ -105,9 +115,8 @@ LogRecord LogBook::bounded(LogLevel level, std::string_view component, std::stri
     record.fields.reserve(std::min(fields.size(), limits_.fields));
     for (const auto& [name, value] : fields) {
         if (record.fields.size() == limits_.fields) break;
-        record.fields.emplace_back(
-            to_printable(name, limits_.name_bytes),
-            is_secret(name) ? "***" : to_valid_utf8(value, limits_.value_bytes));
+        record.fields.emplace_back(to_printable(name, limits_.name_bytes),
+                                   kept_value(name, value, limits_.value_bytes));
     }
     return record;
 }
@@ -143,12 +152,40 @@ void LogBook::flush_repeats() {
 std::vector<LogRecord> LogBook::recent(std::uint64_t after, std::size_t most) {
     const std::lock_guard lock{mutex_};
     end_repeats_before(now_() - limits_.repeat_window);
-    auto first = std::upper_bound(
-        ring_.begin(), ring_.end(), after,
-        [](std::uint64_t seq, const LogRecord& record) { return seq < record.seq; });
-    const auto count = static_cast<std::size_t>(ring_.end() - first);
+    auto first = first_after(after);
+    const auto count = static_cast<std::size_t>(ring_.cend() - first);
     if (count > most) first += static_cast<std::ptrdiff_t>(count - most);
-    return {first, ring_.end()};
+    return {first, ring_.cend()};
+}
+
+std::vector<LogRecord> LogBook::next(std::uint64_t after, std::size_t most) {
+    const std::lock_guard lock{mutex_};
+    end_repeats_before(now_() - limits_.repeat_window);
+    const auto first = first_after(after);
+    const auto count = static_cast<std::size_t>(ring_.cend() - first);
+    return {first, first + static_cast<std::ptrdiff_t>(std::min(count, most))};
+}
+
+std::uint64_t LogBook::last_seq() {
+    const std::lock_guard lock{mutex_};
+    end_repeats_before(now_() - limits_.repeat_window);
+    return last_seq_;
+}
+
+std::deque<LogRecord>::const_iterator LogBook::first_after(std::uint64_t seq) const {
+    return std::upper_bound(
+        ring_.begin(), ring_.end(), seq,
+        [](std::uint64_t wanted, const LogRecord& record) { return wanted < record.seq; });
+}
+
+Subscription LogBook::on_record(std::function<void()> kept) {
+    const std::lock_guard lock{mutex_};
+    const std::uint64_t id = ++last_listener_;
+    listeners_.emplace(id, std::move(kept));
+    return Subscription{[this, id] {
+        const std::lock_guard ending{mutex_};
+        listeners_.erase(id);
+    }};
 }
 
 void LogBook::set_sink(Sink sink) {
@@ -165,6 +202,7 @@ void LogBook::keep(LogRecord record) {
         ring_bytes_ -= bytes_of(ring_.front());
         ring_.pop_front();
     }
+    for (const auto& [id, kept] : listeners_) kept();
 }
 
 void LogBook::end_repeat(Repeat repeat) {

@@ -48,6 +48,8 @@ public:
     LogLevel level(std::string_view component) const noexcept;
     void set_level(LogLevel level);
     void set_level(std::string_view component, LogLevel level);
+    /// The component follows the default again.
+    void clear_level(std::string_view component);
 
     /// Does not look at the level. The same record (level, component, event, fields) again within
     /// the window is counted only; the count is written as field "repeated" once the window is over
@@ -59,6 +61,11 @@ public:
     void flush_repeats();
 
     std::vector<LogRecord> recent(std::uint64_t after, std::size_t most);
+    /// As recent(), but the oldest of them.
+    std::vector<LogRecord> next(std::uint64_t after, std::size_t most);
+    std::uint64_t last_seq();
+    /// Called as the sink is. Ends before the book does, and not inside of the call.
+    Subscription on_record(std::function<void()> kept);
 
     void set_sink(Sink sink);
 
@@ -77,6 +84,7 @@ private:
     void end_repeat(Repeat repeat);
     void end_repeats_before(std::chrono::steady_clock::time_point oldest);
     void update_highest_level();
+    std::deque<LogRecord>::const_iterator first_after(std::uint64_t seq) const;
 
     const Limits limits_;
     const Now now_;
@@ -95,6 +103,8 @@ private:
     std::size_t ring_bytes_ = 0;
     std::deque<Repeat> repeats_;  // in the order of `first`
     Sink sink_;
+    std::map<std::uint64_t, std::function<void()>> listeners_;
+    std::uint64_t last_listener_ = 0;
 };
 
 }  // namespace backplane::core

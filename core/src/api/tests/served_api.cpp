@@ -5,8 +5,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "registry/tests/fake_runner.hpp"
-
 namespace backplane::core::test {
 
 namespace {
@@ -44,12 +42,15 @@ ServedApi::ServedApi(Setup setup) {
     }
     registry_ = std::make_unique<Registry>(
         loop_, events_, std::move(parts),
-        [](std::shared_ptr<const PluginImage> image, RunnerListener& listener) {
+        [this](std::shared_ptr<const PluginImage> image, RunnerListener& listener) {
+            const std::string name = image->name;
             auto runner = std::make_unique<FakeRunner>(std::move(image), listener);
             runner->state.running = runner->state.up = true;
             runner->state.pid = 4711;
+            runners_[name] = runner.get();
             return runner;
         });
+    levels_heard_ = log_levels_.on_change([this] { registry_->log_levels_changed(); });
     api_ = std::make_unique<Api>(ApiContext{
         .loop = loop_,
         .registry = *registry_,
@@ -64,6 +65,7 @@ ServedApi::ServedApi(Setup setup) {
         .problems = [problems = std::move(setup.problems)] { return problems; },
         .updates = setup.has_updates ? &updates_ : nullptr,
         .owner_patience = setup.owner_patience,
+        .log_levels = setup.has_log_levels ? &log_levels_ : nullptr,
     });
     api_->install(router_);
     if (setup.more_routes) setup.more_routes(router_);

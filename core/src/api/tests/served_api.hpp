@@ -21,6 +21,7 @@
 
 #include "api/api.hpp"
 #include "api/tests/fake_updates.hpp"
+#include "registry/tests/fake_runner.hpp"
 
 namespace backplane::core::test {
 
@@ -35,6 +36,7 @@ public:
         std::function<void(HttpRouter&)> more_routes{};  ///< the homepage's
         std::string socket{};                            ///< a Unix socket to listen on, too
         std::chrono::milliseconds owner_patience{30'000};
+        bool has_log_levels = true;
     };
     explicit ServedApi(Setup setup);
     ~ServedApi();
@@ -64,8 +66,10 @@ public:
     /// What was published since the start, of this name ("update", "plugins").
     std::vector<boost::json::object> published(const std::string& name);
     // On the loop only:
+    FakeRunner& runner(const std::string& plugin) { return *runners_.at(plugin); }
     FakeUpdates& updates() noexcept { return updates_; }
     boost::asio::io_context& loop() noexcept { return loop_; }
+    EventRing& events() noexcept { return events_; }
 
 private:
     boost::asio::io_context loop_{1};
@@ -75,7 +79,10 @@ private:
     std::vector<EventPtr> published_;
     Subscription heard_;
     FakeUpdates updates_;
+    std::map<std::string, FakeRunner*> runners_;  ///< owned by the registry
+    LogLevels log_levels_{{.loop = loop_, .file = {}, .level = LogLevel::info, .components = {}}};
     std::unique_ptr<Registry> registry_;
+    Subscription levels_heard_;
     std::unique_ptr<Api> api_;
     HttpRouter router_;
     std::unique_ptr<HttpServer> server_;

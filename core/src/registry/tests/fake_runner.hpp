@@ -68,7 +68,9 @@ public:
     void cancel(InstanceId, std::uint64_t action) override {
         calls.push_back("cancel " + std::to_string(action));
     }
-    void set_log_level(LogLevel) override {}
+    void set_log_level(LogLevel level) override {
+        calls.push_back("log " + std::string(to_string(level)));
+    }
     RunnerStatus status() const override { return state; }
     const PluginImage& image() const override { return *image_; }
 
