@@ -38,6 +38,10 @@ constexpr std::size_t k_device_name_bytes = 128;
 constexpr std::size_t k_url_bytes = 2048;
 constexpr std::size_t k_addresses = 16;
 constexpr std::size_t k_trusted_keys = 64;
+constexpr std::size_t k_path_bytes = 4096;
+constexpr std::size_t k_host_names = 16;
+constexpr std::size_t k_host_name_bytes = 253;
+constexpr std::size_t k_arguments = 32;
 
 /// One mistake; thrown and caught inside this file only, so that the readers below stay readable.
 struct Mistake {
@@ -322,6 +326,58 @@ std::string url_value(const ConfigNode& node, const std::string& path) {
     return url;
 }
 
+/// The path of a file, or empty. Whether it is there is seen by who reads it.
+std::string file_value(const ConfigNode& node, const std::string& path) {
+    if (node.kind == ConfigNode::Kind::nothing) return {};
+    const std::string file = text_value(node, path, k_path_bytes);
+    if (!file.empty() && file.front() != '/') {
+        refuse("config.out_of_range", node.origin, path,
+               describe(node) +
+                   " is not a whole path: give one that begins with /, such as /etc/ssl/box.pem");
+    }
+    return file;
+}
+
+bool is_host_name(std::string_view name) noexcept {
+    if (name.empty() || name.size() > k_host_name_bytes) return false;
+    std::size_t label = 0;
+    char before = '.';
+    for (const char c : name) {
+        const bool plain =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (c == '.' ? label == 0 || before == '-' : !plain && (c != '-' || label == 0))
+            return false;
+        label = c == '.' ? 0 : label + 1;
+        if (label > 63) return false;
+        before = c;
+    }
+    return label > 0 && before != '-';
+}
+
+std::vector<std::string> host_names(const ConfigNode& node, const std::string& path) {
+    std::vector<std::string> names = text_list(node, path, k_host_names, k_host_name_bytes);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (is_host_name(names[i]) || is_ip_address(names[i])) continue;
+        refuse("config.out_of_range", node.items[i].origin, path,
+               describe(node.items[i]) +
+                   " is neither a host name nor an IP address: give one such as box.example.com");
+    }
+    return names;
+}
+
+/// A program with its arguments; empty: none.
+std::vector<std::string> command_value(const ConfigNode& node, const std::string& path) {
+    if (node.kind == ConfigNode::Kind::nothing) return {};
+    std::vector<std::string> words = text_list(node, path, k_arguments, k_path_bytes);
+    if (!words.empty() && !words.front().starts_with('/')) {
+        refuse("config.out_of_range", node.items.front().origin, path,
+               describe(node.items.front()) +
+                   " is not the whole path of a program: give one that begins with /, such as "
+                   "[/usr/bin/tunnel, up]");
+    }
+    return words;
+}
+
 bool is_plugin_name(std::string_view name) noexcept {
     return !name.empty() && name.size() <= 32 && std::all_of(name.begin(), name.end(), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
@@ -430,6 +486,74 @@ std::map<std::string, DevicePin> read_devices(const ConfigNode& node, const std:
     return devices;
 }
 
+/// Two settings of which neither means anything without the other.
+void both_or_none(const ConfigNode& node, const std::string& path, const char* first,
+                  const std::string& first_value, const char* second,
+                  const std::string& second_value) {
+    if (first_value.empty() == second_value.empty()) return;
+    const char* const given = first_value.empty() ? second : first;
+    const char* const missing = first_value.empty() ? first : second;
+    // Where the one that is there was written.
+    const auto found = std::find_if(node.members.begin(), node.members.end(),
+                                    [&](const ConfigMember& m) { return m.key == given; });
+    const ConfigOrigin& at = found != node.members.end() ? found->origin : node.origin;
+    refuse("config.missing_key", at, path + "." + given,
+           std::string("needs ") + path + "." + missing +
+               " beside it: give the file of the certificate and that of its key, or neither");
+}
+
+void read_https(Config::Https& https, const ConfigNode& node, const std::string& path) {
+    using Node = const ConfigNode&;
+    using Path = const std::string&;
+    read_section(
+        node, path,
+        {{"enabled", [&](Node n, Path p) { https.enabled = bool_value(n, p); }},
+         {"port",
+          [&](Node n, Path p) {
+              https.port = port_value(n, p);
+              https.port_given = true;
+          }},
+         {"certificate", [&](Node n, Path p) { https.certificate = file_value(n, p); }},
+         {"key", [&](Node n, Path p) { https.key = file_value(n, p); }},
+         {"authority", [&](Node n, Path p) { https.authority = file_value(n, p); }},
+         {"authority_key", [&](Node n, Path p) { https.authority_key = file_value(n, p); }},
+         {"names", [&](Node n, Path p) { https.names = host_names(n, p); }}});
+    both_or_none(node, path, "certificate", https.certificate, "key", https.key);
+    both_or_none(node, path, "authority", https.authority, "authority_key", https.authority_key);
+    if (!https.certificate.empty() && !https.authority.empty()) {
+        refuse("config.out_of_range", node.origin, path,
+               "has both a certificate and an authority that would make one: keep one of them");
+    }
+}
+
+void read_odoo(Config::Odoo& odoo, const ConfigNode& node, const std::string& path) {
+    using Node = const ConfigNode&;
+    using Path = const std::string&;
+    Config::Odoo::RemoteDebug& debug = odoo.remote_debug;
+    const Reader remote_debug = [&](Node inner, Path below) {
+        read_section(inner, below,
+                     {{"start", [&](Node n, Path p) { debug.start = command_value(n, p); }},
+                      {"stop", [&](Node n, Path p) { debug.stop = command_value(n, p); }},
+                      {"status", [&](Node n, Path p) { debug.status = command_value(n, p); }}});
+        if (debug.start.empty() != debug.stop.empty()) {
+            refuse("config.missing_key", inner.origin, below,
+                   "needs both start and stop: what was opened must be closed again");
+        }
+        if (debug.start.empty() && !debug.status.empty()) {
+            refuse("config.missing_key", inner.origin, below,
+                   "has a status but nothing to start: give start and stop, too");
+        }
+    };
+    read_section(node, path,
+                 {{"server", [&](Node n, Path p) { odoo.server = url_value(n, p); }},
+                  {"pairing_proxy", [&](Node n, Path p) { odoo.pairing_proxy = url_value(n, p); }},
+                  {"certificate_service",
+                   [&](Node n, Path p) { odoo.certificate_service = url_value(n, p); }},
+                  {"ca_file", [&](Node n, Path p) { odoo.ca_file = file_value(n, p); }},
+                  {"send_logs", [&](Node n, Path p) { odoo.send_logs = bool_value(n, p); }},
+                  {"remote_debug", remote_debug}});
+}
+
 Config read_config(const ConfigNode& top) {
     Config config;
     const std::vector<std::string> levels{"error", "warning", "info", "debug"};
@@ -441,15 +565,6 @@ Config read_config(const ConfigNode& top) {
                              const std::string& p) { config.http.addresses = addresses(n, p); }},
              {"port", [&](const ConfigNode& n, const std::string& p) {
                   config.http.port = port_value(n, p);
-              }}});
-    };
-    const Reader odoo = [&](const ConfigNode& node, const std::string& path) {
-        read_section(
-            node, path,
-            {{"server", [&](const ConfigNode& n,
-                            const std::string& p) { config.odoo.server = url_value(n, p); }},
-             {"pairing_proxy", [&](const ConfigNode& n, const std::string& p) {
-                  config.odoo.pairing_proxy = url_value(n, p);
               }}});
     };
     const Reader update = [&](const ConfigNode& node, const std::string& path) {
@@ -535,7 +650,9 @@ Config read_config(const ConfigNode& top) {
     read_section(
         top, {},
         {{"http", http},
-         {"odoo", odoo},
+         {"https",
+          [&](const ConfigNode& n, const std::string& p) { read_https(config.https, n, p); }},
+         {"odoo", [&](const ConfigNode& n, const std::string& p) { read_odoo(config.odoo, n, p); }},
          {"interfaces", [&](const ConfigNode& n,
                             const std::string& p) { config.interfaces = read_plugins(n, p); }},
          {"drivers",

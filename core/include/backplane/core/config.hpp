@@ -47,9 +47,23 @@ struct Config {
         std::vector<std::string> addresses{"0.0.0.0", "::"};
         std::uint16_t port = 8069;
     } http;
+    struct Https {
+        bool enabled = true;
+        std::uint16_t port = 443;
+        bool port_given = false;  ///< then it is a problem when it cannot be had
+        std::string certificate, key;              ///< PEM files of the owner; both or none
+        std::string authority, authority_key;      ///< PEM files of an authority that signs for this box; both or none
+        std::vector<std::string> names;            ///< further host names of this box
+    } https;
     struct Odoo {
         std::string server;
         std::string pairing_proxy = "https://iot-proxy.odoo.com";
+        std::string certificate_service = "https://www.odoo.com";  ///< empty: never ask
+        std::string ca_file;    ///< PEM, trusted besides the system's authorities
+        bool send_logs = true;  ///< until somebody switches it on the homepage
+        struct RemoteDebug {    ///< programs with arguments; empty: off
+            std::vector<std::string> start, stop, status;
+        } remote_debug;
     } odoo;
     struct Plugins {
         std::vector<std::string> trusted_keys;

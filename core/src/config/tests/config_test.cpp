@@ -368,6 +368,31 @@ TEST_F(AConfiguration, checks_each_value_of_its_own) {
         {"odoo: {server: \"https://a:99999/\"}", "has a port that is not from 1 to 65535"},
         {"odoo: {server: \"https://[zz]/\"}", "has a broken IPv6 address"},
         {"odoo: {server: \"https://a\\tb\"}", "contains control characters"},
+        {"https: {port: 0}", "https.port: 0 is not a port: give a number from 1 to 65535"},
+        {"https: {enabled: on}", "https.enabled: on is neither true nor false"},
+        {"https: {cert: /a}", "https.cert: unknown key: did you mean"},
+        {"https: {certificate: box.pem, key: /k}",
+         "https.certificate: box.pem is not a whole path: give one that begins with /"},
+        {"https: {key: \"/a\\tb\"}", "contains control characters"},
+        {"https: {names: box.example.com}", "a list such as [a, b] is needed"},
+        {"https: {names: [box.example.com, \"*.example.com\"]}",
+         "\"*.example.com\" is neither a host name nor an IP address"},
+        {"https: {names: [a_b]}", "a_b is neither a host name"},
+        {"https: {names: [-a.b]}", "is neither a host name"},
+        {"https: {names: [a..b]}", "is neither a host name"},
+        {"https: {names: [a-.b]}", "is neither a host name"},
+        {"https: {names: [\"\"]}", "is neither a host name"},
+        {"odoo: {certificate_service: www.odoo.com}", "does not begin with https:// or http://"},
+        {"odoo: {ca_file: ca.pem}", "odoo.ca_file: ca.pem is not a whole path"},
+        {"odoo: {send_logs: 0}", "odoo.send_logs: 0 is neither true nor false"},
+        {"odoo: {remote_debug: true}", "true stands here, keys with values are needed"},
+        {"odoo: {remote_debug: {start: /bin/true}}", "a list such as [a, b] is needed"},
+        {"odoo: {remote_debug: {start: [tunnel, up], stop: [/bin/true]}}",
+         "odoo.remote_debug.start: tunnel is not the whole path of a program"},
+        {"odoo: {remote_debug: {start: [/bin/true]}}",
+         "odoo.remote_debug: needs both start and stop: what was opened must be closed again"},
+        {"odoo: {remote_debug: {status: [/bin/true]}}", "has a status but nothing to start"},
+        {"odoo: {remote_debug: {begin: []}}", "odoo.remote_debug.begin: unknown key"},
         {"plugins: {isolation: thread}", "thread is not possible: known here are process"},
         {"plugins: {crashes: 0}",
          "plugins.crashes: 0 is not possible: give a whole number from 1 to 100"},
@@ -401,6 +426,69 @@ TEST_F(AConfiguration, checks_each_value_of_its_own) {
     for (const auto& [text, error] : wrong) EXPECT_THAT(error_of(text), HasSubstr(error)) << text;
     EXPECT_THAT(error_of("devices: {a: {name: " + std::string(129, 'x') + "}}"),
                 HasSubstr("is longer than 128 bytes"));
+}
+
+TEST_F(AConfiguration, wants_a_certificate_and_its_key_together) {
+    EXPECT_EQ(
+        error_of("https:\n  port: 8443\n  certificate: /etc/box.pem\n"),
+        "backplane.yaml:3: https.certificate: needs https.key beside it: give the file of the "
+        "certificate and that of its key, or neither");
+    EXPECT_EQ(
+        error_of("https: {key: /etc/box.key}"),
+        "backplane.yaml:1: https.key: needs https.certificate beside it: give the file of the "
+        "certificate and that of its key, or neither");
+    EXPECT_THAT(error_of("https: {authority: /etc/ca.pem, authority_key: \"\"}"),
+                HasSubstr("https.authority: needs https.authority_key beside it"));
+    EXPECT_THAT(error_of("https: {authority_key: /etc/ca.key}"),
+                HasSubstr("https.authority_key: needs https.authority beside it"));
+    EXPECT_EQ(error_of("https: {certificate: /a, key: /b, authority: /c, authority_key: /d}"),
+              "backplane.yaml:1: https: has both a certificate and an authority that would make "
+              "one: keep one of them");
+    EXPECT_EQ(load_text("https: {key: /etc/box.key}").error().code, "config.missing_key");
+}
+
+TEST_F(AConfiguration, completes_a_certificate_in_a_fragment) {
+    write("backplane.yaml", "https: {certificate: /etc/box.pem}\n");
+    write("conf.d/10-key.yaml", "https: {key: /etc/box.key}\n");
+    const auto config = load();
+    ASSERT_TRUE(config) << config.error().text;
+    EXPECT_EQ(config->https.certificate, "/etc/box.pem");
+    EXPECT_EQ(config->https.key, "/etc/box.key");
+}
+
+TEST_F(AConfiguration, reads_everything_of_https_and_of_the_server_side) {
+    const auto config = load_text(
+        "https:\n  enabled: false\n  port: 8443\n  authority: /etc/ca.pem\n"
+        "  authority_key: /etc/ca.key\n  names: [box.example.com, 192.168.1.20, \"fe80::1\"]\n"
+        "odoo:\n  certificate_service: \"\"\n  ca_file: /etc/own.pem\n  send_logs: false\n"
+        "  remote_debug: {start: [/usr/bin/tunnel, up, \"--key={token}\"], stop: "
+        "[/usr/bin/tunnel, down], status: [/usr/bin/tunnel, status]}\n");
+    ASSERT_TRUE(config) << config.error().text;
+    EXPECT_FALSE(config->https.enabled);
+    EXPECT_EQ(config->https.port, 8443);
+    EXPECT_TRUE(config->https.port_given);
+    EXPECT_EQ(config->https.authority, "/etc/ca.pem");
+    EXPECT_EQ(config->https.authority_key, "/etc/ca.key");
+    EXPECT_THAT(config->https.names, ElementsAre("box.example.com", "192.168.1.20", "fe80::1"));
+    EXPECT_EQ(config->odoo.certificate_service, "");
+    EXPECT_EQ(config->odoo.ca_file, "/etc/own.pem");
+    EXPECT_FALSE(config->odoo.send_logs);
+    EXPECT_THAT(config->odoo.remote_debug.start,
+                ElementsAre("/usr/bin/tunnel", "up", "--key={token}"));
+    EXPECT_THAT(config->odoo.remote_debug.stop, ElementsAre("/usr/bin/tunnel", "down"));
+    EXPECT_THAT(config->odoo.remote_debug.status, ElementsAre("/usr/bin/tunnel", "status"));
+}
+
+TEST_F(AConfiguration, has_https_and_no_remote_help_unless_told_otherwise) {
+    const auto config = load_text("https:\nodoo: {remote_debug: , ca_file: }\n");
+    ASSERT_TRUE(config) << config.error().text;
+    EXPECT_TRUE(config->https.enabled);
+    EXPECT_EQ(config->https.port, 443);
+    EXPECT_FALSE(config->https.port_given);
+    EXPECT_EQ(config->https.certificate, "");
+    EXPECT_EQ(config->odoo.certificate_service, "https://www.odoo.com");
+    EXPECT_TRUE(config->odoo.send_logs);
+    EXPECT_TRUE(config->odoo.remote_debug.start.empty());
 }
 
 TEST_F(AConfiguration, keeps_errors_on_one_line) {
