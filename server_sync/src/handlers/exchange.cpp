@@ -2,21 +2,16 @@
 // Copyright The Backplane authors.
 #include "handlers/exchange.hpp"
 
-#include <arpa/inet.h>
-#include <httplib.h>
-#include <openssl/ssl.h>
-#include <openssl/x509_vfy.h>
-
 #include <algorithm>
-#include <array>
 #include <cstddef>
-#include <memory>
 #include <string>
+#include <vector>
 
 #include "handlers/answer_head.hpp"
 #include "handlers/refusals.hpp"
-#include "handlers/resolver.hpp"
-#include "handlers/server_url.hpp"
+#include "server/http_client.hpp"
+#include "server/resolver.hpp"
+#include "server/server_url.hpp"
 
 namespace backplane::sync {
 
@@ -30,22 +25,9 @@ constexpr std::size_t k_page_bytes = 64;  ///< of blanks, after which a body is 
 /// What one request to one address has brought.
 struct Attempt {
     bool connected = false;
-    bool connect_timeout = false;
     Verdict verdict;
     Result<BundleAnswer> result = BundleAnswer{};
 };
-
-/// The certificate must be one for this host: OpenSSL looks itself, since the library's own look is
-/// less strict. Both must be content.
-bool expect_host(SSL_CTX* context, const std::string& host) {
-    X509_VERIFY_PARAM* const wanted = SSL_CTX_get0_param(context);
-    std::array<unsigned char, sizeof(in6_addr)> bytes{};
-    X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    if (::inet_pton(AF_INET, host.c_str(), bytes.data()) == 1 ||
-        ::inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1)
-        return X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str()) == 1;
-    return X509_VERIFY_PARAM_set1_host(wanted, host.c_str(), host.size()) == 1;
-}
 
 std::string header_value(const httplib::Response& response, const char* name) {
     return response.get_header_value(name);
@@ -53,19 +35,20 @@ std::string header_value(const httplib::Response& response, const char* name) {
 
 class Exchange {
 public:
-    Exchange(const HandlerDownloadOptions& options, const core::BundleRequest& wanted, Line& line,
-             std::stop_token stop)
-        : options_(options),
+    Exchange(const HandlerServer& server, const HandlerDownloadOptions& options,
+             const core::BundleRequest& wanted, Line& line, std::stop_token stop)
+        : server_(server),
+          options_(options),
           line_(line),
           stop_(std::move(stop)),
           etag_(bare_etag(wanted.etag)),
-          form_{{"identifier", options.identifier}, {"auto", wanted.forced ? "False" : "True"}} {
-        if (!options.mac.empty()) form_.emplace("mac", options.mac);
+          form_{{"identifier", server.identifier}, {"auto", wanted.forced ? "False" : "True"}} {
+        if (!server.mac.empty()) form_.emplace("mac", server.mac);
     }
 
     Result<BundleAnswer> run() {
-        if (options_.server.empty()) return refuse_no_server();
-        auto first = parse_server_url(options_.server);
+        if (server_.url.empty()) return refuse_no_server();
+        auto first = parse_server_url(server_.url);
         if (!first) return core::Unexpected(std::move(first).error());
         ServerUrl url = *first;
         // The database's address may have a path of its own; a query of it means nothing here.
@@ -89,7 +72,7 @@ private:
     /// All addresses of the host, until one takes the connection.
     Attempt ask(const ServerUrl& url) {
         Attempt last;
-        const auto addresses = resolve(options_, url.host, stop_);
+        const auto addresses = resolve(options_.resolve, url.host, options_.limits.connect, stop_);
         if (!addresses) {
             last.result = core::Unexpected(addresses.error());
             return last;
@@ -103,30 +86,15 @@ private:
 
     Attempt ask(const ServerUrl& url, const std::string& address) {
         Attempt attempt;
-        std::unique_ptr<httplib::ClientImpl> plain;
-        std::unique_ptr<httplib::SSLClient> tls;
-        if (url.tls) {
-            tls = std::make_unique<httplib::SSLClient>(url.host, url.port);
-            SSL_CTX* const context = tls->ssl_context();
-            if (!tls->is_valid() || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
-                !expect_host(context, url.host)) {
-                attempt.result = refuse_handshake(url);
-                attempt.connected = true;  // no other address will help
-                return attempt;
-            }
-            // Besides the authorities of the system, which the client adds by itself.
-            if (!options_.ca_file.empty() &&
-                SSL_CTX_load_verify_locations(context, options_.ca_file.c_str(), nullptr) != 1) {
-                attempt.result = refuse_ca_file(options_.ca_file);
-                attempt.connected = true;
-                return attempt;
-            }
-            tls->enable_server_certificate_verification(true);
-        } else {
-            plain = std::make_unique<httplib::ClientImpl>(url.host, url.port);
+        const HandlerLimits& limits = options_.limits;
+        auto made = HttpClient::make(
+            url, address, {options_.ca_file, limits.connect, limits.total, false}, line_);
+        if (!made) {
+            attempt.result = core::Unexpected(std::move(made).error());
+            attempt.connected = true;  // no other address will help
+            return attempt;
         }
-        httplib::ClientImpl& client = tls ? *tls : *plain;
-        prepare(client, url, address);
+        HttpClient& client = *made;
 
         std::vector<std::byte> body;
         bool headed = false, too_big = false, page = false;
@@ -157,13 +125,10 @@ private:
         };
         httplib::Response response;
         auto error = httplib::Error::Success;
-        const bool sent = client.send(request, response, error);
+        const bool sent = client->send(request, response, error);
 
-        attempt.connect_timeout = error == httplib::Error::ConnectionTimeout;
-        attempt.connected = error != httplib::Error::Connection && !attempt.connect_timeout;
-        if (!attempt.connected) {
-            attempt.result = refuse_connection(url, !attempt.connect_timeout, options_.limits);
-        } else if (headed && attempt.verdict.next != Verdict::Next::read_body) {
+        attempt.connected = HttpClient::connected(error);
+        if (headed && attempt.verdict.next != Verdict::Next::read_body) {
             if (attempt.verdict.next == Verdict::Next::refuse)
                 attempt.result = core::Unexpected(attempt.verdict.error);
             else if (attempt.verdict.next == Verdict::Next::unchanged)
@@ -174,7 +139,7 @@ private:
         } else if (page) {
             attempt.result = refuse_page(url);
         } else if (!sent) {
-            attempt.result = failed(url, error, tls.get());
+            attempt.result = client.why(url, error, line_);
         } else if (!headed && response.status != 204) {
             attempt.result = refuse_status(url, response.status);
         } else if (body.empty()) {
@@ -184,21 +149,6 @@ private:
                 BundleAnswer{BundleAnswer::Kind::archive, std::move(body), attempt.verdict.etag};
         }
         return attempt;
-    }
-
-    void prepare(httplib::ClientImpl& client, const ServerUrl& url, const std::string& address) {
-        const HandlerLimits& limits = options_.limits;
-        client.set_hostname_addr_map({{url.host, address}});
-        client.set_socket_options([this](socket_t socket) { line_.take(socket); });
-        client.set_connection_timeout(limits.connect);
-        // Who looks at the pace cuts the line before that.
-        client.set_read_timeout(limits.total);
-        client.set_write_timeout(limits.total);
-        client.set_follow_location(false);
-        client.set_keep_alive(false);
-        client.set_decompress(false);
-        client.set_url_encode(false);
-        client.set_tcp_nodelay(true);
     }
 
     httplib::Request make_request(const ServerUrl& url) const {
@@ -212,18 +162,11 @@ private:
         request.set_header("Accept", "*/*");
         request.set_header("Accept-Encoding", "identity");
         if (!etag_.empty()) request.set_header("If-None-Match", etag_);
-        if (!options_.database.empty()) request.set_header("X-Odoo-Database", options_.database);
+        if (!server_.database.empty()) request.set_header("X-Odoo-Database", server_.database);
         return request;
     }
 
-    Refusal failed(const ServerUrl& url, httplib::Error error, httplib::SSLClient* tls) const {
-        if (tls && error == httplib::Error::SSLServerVerification)
-            return refuse_certificate(url, tls->get_openssl_verify_result());
-        if (error == httplib::Error::SSLConnection || error == httplib::Error::SSLLoadingCerts)
-            return refuse_handshake(url);
-        return refuse_cut_off(url, line_.received, line_.expected);
-    }
-
+    const HandlerServer& server_;
     const HandlerDownloadOptions& options_;
     Line& line_;
     std::stop_token stop_;
@@ -233,10 +176,13 @@ private:
 
 }  // namespace
 
-Result<BundleAnswer> ask_for_handlers(const HandlerDownloadOptions& options,
+Result<BundleAnswer> ask_for_handlers(const HandlerServer& server,
+                                      const HandlerDownloadOptions& options,
                                       const core::BundleRequest& wanted, Line& line,
                                       std::stop_token stop) {
-    return Exchange(options, wanted, line, std::move(stop)).run();
+    auto came = Exchange(server, options, wanted, line, std::move(stop)).run();
+    if (!came) return core::Unexpected(as_update_error(std::move(came).error()));
+    return came;
 }
 
 }  // namespace backplane::sync

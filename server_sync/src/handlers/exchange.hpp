@@ -8,13 +8,14 @@
 #include <stop_token>
 
 #include "backplane/sync/handlers.hpp"
-#include "handlers/line.hpp"
+#include "server/line.hpp"
 
 namespace backplane::sync {
 
 /// Thread: a worker's; blocks, until `line` is cut at the latest (and `stop` requested). What has
 /// come is counted in `line`. Errors: E_NET, E_SERVER, E_SIZE, E_SLOW.
-core::Result<core::BundleAnswer> ask_for_handlers(const HandlerDownloadOptions& options,
+core::Result<core::BundleAnswer> ask_for_handlers(const HandlerServer& server,
+                                                  const HandlerDownloadOptions& options,
                                                   const core::BundleRequest& wanted, Line& line,
                                                   std::stop_token stop);
 

@@ -3,9 +3,6 @@
 //
 // The main loop's half of a download: starts the worker, looks at its pace, tells of its progress,
 // and hands over what it brings.
-#include <pthread.h>
-#include <signal.h>
-
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -19,10 +16,11 @@
 #include "backplane/sync/handlers.hpp"
 #include "browser/guarded.hpp"
 #include "handlers/exchange.hpp"
-#include "handlers/line.hpp"
 #include "handlers/pace.hpp"
 #include "handlers/refusals.hpp"
-#include "handlers/server_url.hpp"
+#include "server/line.hpp"
+#include "server/server_url.hpp"
+#include "server/worker_thread.hpp"
 
 namespace backplane::sync {
 
@@ -30,33 +28,15 @@ using namespace std::chrono_literals;
 using core::BundleAnswer;
 using core::Result;
 
-namespace {
-
-/// Signals are the main thread's; and a connection that the server has closed is an error of
-/// write(), not the end of the program.
-void block_signals() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);
-}
-
-}  // namespace
-
 class HandlerDownload::Impl : public std::enable_shared_from_this<Impl> {
 public:
     Impl(boost::asio::io_context& loop, HandlerDownloadOptions with)
-        : loop_(loop), timer_(loop), options_(std::move(with)) {
-        if (const auto url = parse_server_url(options_.server); !options_.server.empty() && url)
-            name_ = url->origin();
-        else
-            name_ = options_.server;
-    }
+        : loop_(loop), timer_(loop), options_(std::move(with)) {}
     ~Impl() { stop(); }
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
-    const std::string& name() const noexcept { return name_; }
-    const HandlerDownloadOptions& options() const noexcept { return options_; }
+    HandlerServer server() const { return options_.server ? options_.server() : HandlerServer{}; }
 
     void fetch(core::BundleRequest request, Progress progress, Done done) {
         if (worker_.joinable()) {
@@ -70,24 +50,41 @@ public:
                 }));
             return;
         }
+        HandlerServer server = this->server();
+        warn_of(server.url);
         line_ = std::make_shared<Line>();
         progress_ = std::move(progress);
         done_ = std::move(done);
         told_ = {0, 0};
         pace_.emplace(options_.limits, std::chrono::steady_clock::now());
-        worker_ =
-            std::jthread([&loop = loop_, weak = weak_from_this(), line = line_, options = options_,
-                          request = std::move(request)](const std::stop_token& stop) {
-                block_signals();
-                auto result =
-                    std::make_shared<Result<BundleAnswer>>(work(options, request, *line, stop));
-                boost::asio::post(loop, [weak, line, result] {
-                    if (const auto self = weak.lock(); self && self->line_ == line)
-                        self->end(std::move(*result));
-                });
-                line->finish();
+        worker_ = std::jthread([&loop = loop_, weak = weak_from_this(), line = line_,
+                                options = options_, server = std::move(server),
+                                request = std::move(request)](const std::stop_token& stop) {
+            begin_worker_thread("bp-bundles");
+            auto result =
+                std::make_shared<Result<BundleAnswer>>(work(server, options, request, *line, stop));
+            boost::asio::post(loop, [weak, line, result] {
+                if (const auto self = weak.lock(); self && self->line_ == line)
+                    self->end(std::move(*result));
             });
+            line->finish();
+        });
         look_again();
+    }
+
+    /// Once for each server, in the log.
+    void warn_of(const std::string& url) {
+        if (url == std::exchange(warned_of_, url)) return;
+        if (const auto text = warning_of(url); !text.empty())
+            core::log_warning("update", "server.not_encrypted", {{"reason", text}});
+    }
+
+    static std::string warning_of(const std::string& server) {
+        const auto url = parse_server_url(server);
+        if (!url || url->tls) return {};
+        return url->origin() +
+               " is asked for driver updates without encryption: whoever is on the way can hold "
+               "them back (they cannot forge them), so use https if the server has it";
     }
 
     /// Ends a running download without a word.
@@ -99,11 +96,12 @@ public:
     }
 
 private:
-    static Result<BundleAnswer> work(const HandlerDownloadOptions& options,
+    static Result<BundleAnswer> work(const HandlerServer& server,
+                                     const HandlerDownloadOptions& options,
                                      const core::BundleRequest& request, Line& line,
                                      const std::stop_token& stop) noexcept {
         try {
-            return ask_for_handlers(options, request, line, stop);
+            return ask_for_handlers(server, options, request, line, stop);
         } catch (const std::exception& error) {
             return core::failure("E_NET",
                                  "the download of driver updates failed in the box itself (" +
@@ -158,7 +156,7 @@ private:
     boost::asio::io_context& loop_;
     boost::asio::steady_timer timer_;
     const HandlerDownloadOptions options_;
-    std::string name_;
+    std::string warned_of_;
     bool stopped_ = false;
 
     // Of the running fetch.
@@ -172,8 +170,7 @@ private:
 
 HandlerDownload::HandlerDownload(boost::asio::io_context& loop, HandlerDownloadOptions options)
     : impl_(std::make_shared<Impl>(loop, std::move(options))) {
-    if (const auto text = warning(); !text.empty())
-        core::log_warning("update", "server.not_encrypted", {{"reason", text}});
+    impl_->warn_of(impl_->server().url);
 }
 
 HandlerDownload::~HandlerDownload() {
@@ -181,7 +178,9 @@ HandlerDownload::~HandlerDownload() {
 }
 
 std::string HandlerDownload::name() const {
-    return impl_->name();
+    const std::string url = impl_->server().url;
+    const auto parsed = parse_server_url(url);
+    return parsed ? parsed->origin() : url;
 }
 
 void HandlerDownload::fetch(core::BundleRequest request, Progress progress, Done done) {
@@ -189,11 +188,7 @@ void HandlerDownload::fetch(core::BundleRequest request, Progress progress, Done
 }
 
 std::string HandlerDownload::warning() const {
-    const auto url = parse_server_url(impl_->options().server);
-    if (!url || url->tls) return {};
-    return url->origin() +
-           " is asked for driver updates without encryption: whoever is on the way can hold them "
-           "back (they cannot forge them), so use https if the server has it";
+    return Impl::warning_of(impl_->server().url);
 }
 
 }  // namespace backplane::sync

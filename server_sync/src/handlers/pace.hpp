@@ -9,7 +9,7 @@
 #include <deque>
 
 #include "backplane/sync/handlers.hpp"
-#include "handlers/line.hpp"
+#include "server/line.hpp"
 
 namespace backplane::sync {
 

@@ -33,12 +33,19 @@ struct HandlerLimits {
     unsigned redirects = 3;
 };
 
-struct HandlerDownloadOptions {
-    std::string server;      ///< "https://shop.example.com"; empty: no server is known
+/// Who is asked, and as whom.
+struct HandlerServer {
+    std::string url;         ///< "https://shop.example.com"; empty: no server is known
     std::string identifier;  ///< the box's, as it stands in the database
     std::string mac;         ///< servers up to Odoo 18 know the box by it; may be empty
     std::string database;    ///< for servers with several; may be empty
-    std::string ca_file;     ///< PEM, trusted besides the system's authorities; may be empty
+};
+
+struct HandlerDownloadOptions {
+    /// The server that the box belongs to at this moment: asked at each fetch(), name() and
+    /// warning(), on the main loop.
+    std::function<HandlerServer()> server;
+    std::string ca_file;  ///< PEM, trusted besides the system's authorities; may be empty
     HandlerLimits limits;
     /// Addresses of a host name; may block. Empty: the system's.
     std::function<core::Result<std::vector<std::string>>(const std::string& host)> resolve;

@@ -61,7 +61,7 @@ TEST_F(ABadServer, answers_with_a_web_page) {
     EXPECT_EQ(error.code, "E_SERVER");
     EXPECT_THAT(error.text,
                 AllOf(HasSubstr(server.url()), HasSubstr("web page instead of a bundle"),
-                      HasSubstr("odoo.server")));
+                      HasSubstr("this address leads to Odoo itself")));
 }
 
 TEST_F(ABadServer, breaks_off_in_the_middle_of_the_body) {
@@ -141,7 +141,7 @@ TEST_F(ABadServer, redirects_to_another_host_which_is_not_asked) {
         error_of_answer(Answer::redirect(other.url("localhost") + "/iot/get_handlers"));
     EXPECT_EQ(error.code, "E_SERVER");
     EXPECT_THAT(error.text, AllOf(HasSubstr("does not follow"),
-                                  HasSubstr("set odoo.server to " + other.url("localhost"))));
+                                  HasSubstr("give the box the address " + other.url("localhost"))));
     EXPECT_THAT(other.requests(), IsEmpty());
 }
 
@@ -235,10 +235,9 @@ TEST_F(ABadServer, refuses_connections) {
     ask_at(url);
     const auto error = error_of();
     EXPECT_EQ(error.code, "E_NET");
-    EXPECT_EQ(error.text, url +
-                              " takes no connections: check that the Odoo server runs, that "
-                              "odoo.server has the right port, and that no firewall is between it "
-                              "and the box");
+    EXPECT_EQ(error.text, "the Odoo server " + url +
+                              " takes no connections: check that it runs, that its address has the "
+                              "right port, and that no firewall is between it and the box");
 }
 
 TEST_F(ABadServer, does_not_take_the_connection) {
@@ -273,7 +272,7 @@ TEST_F(ABadServer, has_a_name_that_nobody_knows) {
     EXPECT_EQ(error.code, "E_NET");
     EXPECT_EQ(error.text,
               "the Odoo server shop.example.com was not found (Name or service not known): check "
-              "odoo.server in the configuration, and the network and name server of the box");
+              "its address, and the network and name server of the box");
 }
 
 TEST_F(ABadServer, has_a_name_without_an_address_or_a_lookup_that_throws) {

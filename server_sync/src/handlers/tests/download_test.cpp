@@ -176,9 +176,9 @@ TEST_F(ADownload, asks_as_a_box_of_odoo_does) {
 }
 
 TEST_F(ADownload, tells_old_servers_its_mac_and_any_server_the_database) {
-    options.mac = "dc:a6:32:00:00:01";
-    options.identifier = "a&b=c d";
-    options.database = "shop";
+    server_now.mac = "dc:a6:32:00:00:01";
+    server_now.identifier = "a&b=c d";
+    server_now.database = "shop";
     ask_at(server.url() + "/");
     ASSERT_TRUE(fetch({"", true}));
     const auto request = server.requests().at(0);
@@ -294,6 +294,31 @@ TEST_F(ADownload, warns_of_a_server_without_encryption_and_asks_it_all_the_same)
     ask_at("https://shop.example.com");
     EXPECT_EQ(source->warning(), "");
     EXPECT_EQ(source->name(), "https://shop.example.com");
+}
+
+// ---- a box that moves ---------------------------------------------------------------------------
+
+TEST_F(ADownload, asks_the_server_to_which_the_box_belongs_at_that_moment) {
+    OdooServer next;
+    next.handlers(zip_of(20));
+    server.handlers(zip_of(10));
+    EXPECT_EQ(text_of(fetch()->bytes), zip_of(10));
+
+    server_now.url = next.url();
+    server_now.identifier = "another";
+    server_now.database = "shop";
+    EXPECT_EQ(text_of(fetch()->bytes), zip_of(20));
+    EXPECT_EQ(next.requests().at(0).field("identifier"), "another");
+    EXPECT_EQ(next.requests().at(0).header("X-Odoo-Database"), "shop");
+    EXPECT_EQ(server.requests().size(), 1u);
+    EXPECT_EQ(source->name(), next.url());
+    EXPECT_THAT(source->warning(), HasSubstr(next.url()));
+
+    server_now.url.clear();
+    EXPECT_EQ(source->name(), "");
+    EXPECT_EQ(source->warning(), "");
+    EXPECT_THAT(error_of().text, HasSubstr("pair the box with a database"));
+    EXPECT_EQ(next.requests().size(), 1u);
 }
 
 }  // namespace

@@ -47,15 +47,15 @@ protected:
 
     static constexpr auto k_patience = 60s;
 
-    void ask_at(const std::string& server) {
-        options.server = server;
+    void ask_at(const std::string& url) {
+        server_now.url = url;
         source.reset();
         source = std::make_unique<HandlerDownload>(loop, options);
     }
 
     /// One fetch, from beginning to end.
     Result fetch(core::BundleRequest request = {}) {
-        if (!source) ask_at(options.server);
+        if (!source) ask_at(server_now.url);
         std::optional<Result> came;
         progress.clear();
         source->fetch(
@@ -93,13 +93,10 @@ protected:
     }
 
     boost::asio::io_context loop;
-    HandlerDownloadOptions options{.server = "",
-                                   .identifier = "10000000abcdef01",
-                                   .mac = "",
-                                   .database = "",
-                                   .ca_file = "",
-                                   .limits = {},
-                                   .resolve = {}};
+    HandlerServer server_now{
+        .url = "", .identifier = "10000000abcdef01", .mac = "", .database = ""};
+    HandlerDownloadOptions options{
+        .server = [this] { return server_now; }, .ca_file = "", .limits = {}, .resolve = {}};
     std::unique_ptr<HandlerDownload> source;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> progress;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
 //
-// Addresses of a server: the configured one, and those it redirects to.
+// Addresses of a server: the configured or learnt one, and those it redirects to.
 #pragma once
 
 #include <cstdint>
@@ -22,10 +22,10 @@ struct ServerUrl {
     std::string origin() const;
 };
 
-/// Error "E_NET": the text is no address of a server.
+/// Error "net.bad_url": the text is no address of a server.
 core::Result<ServerUrl> parse_server_url(std::string_view text);
 
-/// Where `location` leads a client that has asked `from`. Error "E_SERVER": nowhere.
+/// Where `location` leads a client that has asked `from`. Error "net.redirect": nowhere.
 core::Result<ServerUrl> redirected(const ServerUrl& from, std::string_view location);
 
 /// May a request for `from` be repeated at `to` unasked? To the same server, or from http to https

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
-#include "handlers/line.hpp"
+#include "server/line.hpp"
 
 // Before the C library's own header, whose tcp_info ends before the bytes.
 #include <linux/tcp.h>
@@ -13,10 +13,20 @@
 
 namespace backplane::sync {
 
+void Line::begin() {
+    const std::lock_guard lock(mutex_);
+    received = 0;
+    expected = 0;
+    before_ = all_bytes();
+    why_ = Cut::none;
+    finished_ = false;
+}
+
 void Line::take(int socket) {
     core::Fd own(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
     const std::lock_guard lock(mutex_);
     socket_ = std::move(own);
+    before_ = 0;
     ++sockets_;
 }
 
@@ -29,8 +39,17 @@ void Line::finish() {
     changed_.notify_all();
 }
 
+void Line::rest() {
+    {
+        const std::lock_guard lock(mutex_);
+        finished_ = true;
+    }
+    changed_.notify_all();
+}
+
 void Line::cut(Cut why) {
     const std::lock_guard lock(mutex_);
+    if (finished_) return;
     if (why_ == Cut::none) why_ = why;
     if (socket_) ::shutdown(socket_.get(), SHUT_RDWR);
 }
@@ -47,6 +66,11 @@ unsigned Line::sockets() const {
 
 std::uint64_t Line::wire_bytes() const {
     const std::lock_guard lock(mutex_);
+    const std::uint64_t all = all_bytes();
+    return all > before_ ? all - before_ : 0;
+}
+
+std::uint64_t Line::all_bytes() const {
     tcp_info info{};
     socklen_t size = sizeof info;
     constexpr auto k_needed = offsetof(tcp_info, tcpi_bytes_received) + sizeof(std::uint64_t);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
-#include "handlers/server_url.hpp"
+#include "server/server_url.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -26,8 +26,8 @@ TEST(AServerUrl, is_refused_when_it_is_not_one) {
           "file:///etc/passwd", "://shop.example.com"}) {
         const auto parsed = parse_server_url(text);
         ASSERT_FALSE(parsed) << text;
-        EXPECT_EQ(parsed.error().code, "E_NET");
-        EXPECT_THAT(parsed.error().text, HasSubstr("set odoo.server to an address such as"));
+        EXPECT_EQ(parsed.error().code, "net.bad_url");
+        EXPECT_THAT(parsed.error().text, HasSubstr("give one such as https://shop.example.com"));
         EXPECT_EQ(parsed.error().text.find('\n'), std::string::npos);
     }
     EXPECT_FALSE(parse_server_url("https://a/" + std::string(3000, 'x')));
@@ -60,7 +60,7 @@ TEST(ARedirect, leads_nowhere_when_its_location_is_no_address) {
     for (const char* location : {"", "login", "javascript:alert(1)", "//", "https://", "/a b"}) {
         const auto to = redirected(from, location);
         ASSERT_FALSE(to) << location;
-        EXPECT_EQ(to.error().code, "E_SERVER");
+        EXPECT_EQ(to.error().code, "net.redirect");
         EXPECT_THAT(to.error().text, HasSubstr("https://shop.example.com redirects the request"));
     }
 }

@@ -9,19 +9,25 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
-#include "backplane/sync/handlers.hpp"
+#include "backplane/core/result.hpp"
 
 namespace backplane::sync {
+
+/// Addresses of a host name; may block. Empty: the system's.
+using LookUp = std::function<core::Result<std::vector<std::string>>(const std::string& host)>;
 
 /// The system's lookup; blocks. Error: what the system says.
 core::Result<std::vector<std::string>> system_lookup(const std::string& host);
 
-/// An address is its own lookup. Error "E_NET": there is none, or not before the limit or the stop.
-core::Result<std::vector<std::string>> resolve(const HandlerDownloadOptions& options,
-                                               const std::string& host, std::stop_token stop);
+/// An address is its own lookup. Error "net.lookup": there is none, or not before the limit or the
+/// stop.
+core::Result<std::vector<std::string>> resolve(const LookUp& look_up, const std::string& host,
+                                               std::chrono::milliseconds limit,
+                                               std::stop_token stop);
 
 }  // namespace backplane::sync

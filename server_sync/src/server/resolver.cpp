@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
-#include "handlers/resolver.hpp"
+#include "server/resolver.hpp"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -15,7 +15,7 @@
 #include <optional>
 #include <thread>
 
-#include "handlers/refusals.hpp"
+#include "server/net_errors.hpp"
 
 namespace backplane::sync {
 
@@ -46,7 +46,7 @@ Addresses system_lookup(const std::string& host) {
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* list = nullptr;
     if (const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &list); error != 0)
-        return core::failure("E_NET", ::gai_strerror(error));
+        return core::failure("net.lookup", ::gai_strerror(error));
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(list, &::freeaddrinfo);
     std::vector<std::string> addresses;
     for (const addrinfo* at = list; at && addresses.size() < k_addresses; at = at->ai_next) {
@@ -58,16 +58,16 @@ Addresses system_lookup(const std::string& host) {
     return addresses;
 }
 
-Addresses resolve(const HandlerDownloadOptions& options, const std::string& host,
+Addresses resolve(const LookUp& look_up, const std::string& host, std::chrono::milliseconds limit,
                   std::stop_token stop) {
     if (is_address(host)) return std::vector{host};
     auto lookup = std::make_shared<Lookup>();
-    std::thread([lookup, host, look = options.resolve] {
-        Addresses found = core::failure("E_NET", "the lookup failed");
+    std::thread([lookup, host, look = look_up] {
+        Addresses found = core::failure("net.lookup", "the lookup failed");
         try {
             found = look ? look(host) : system_lookup(host);
         } catch (const std::exception& error) {
-            found = core::failure("E_NET", error.what());
+            found = core::failure("net.lookup", error.what());
         }
         {
             const std::lock_guard lock(lookup->mutex);
@@ -77,8 +77,7 @@ Addresses resolve(const HandlerDownloadOptions& options, const std::string& host
     }).detach();
 
     std::unique_lock lock(lookup->mutex);
-    lookup->changed.wait_for(lock, stop, options.limits.connect,
-                             [&] { return lookup->found.has_value(); });
+    lookup->changed.wait_for(lock, stop, limit, [&] { return lookup->found.has_value(); });
     if (!lookup->found) return refuse_lookup(host, "the name server did not answer in time");
     if (!*lookup->found) return refuse_lookup(host, lookup->found->error().text);
     std::vector<std::string> addresses = **std::move(lookup->found);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
-#include "handlers/server_url.hpp"
+#include "server/server_url.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -77,10 +77,10 @@ std::string ServerUrl::origin() const {
 core::Result<ServerUrl> parse_server_url(std::string_view text) {
     auto url = parse(text);
     if (!url)
-        return core::failure("E_NET",
+        return core::failure("net.bad_url",
                              "\"" + foreign_text(text) +
-                                 "\" is not the address of an Odoo server: set odoo.server "
-                                 "to an address such as https://shop.example.com");
+                                 "\" is not the address of an Odoo server: give one such as "
+                                 "https://shop.example.com");
     return *std::move(url);
 }
 
@@ -93,11 +93,11 @@ core::Result<ServerUrl> redirected(const ServerUrl& from, std::string_view locat
     else
         to = parse(location);
     if (!to)
-        return core::failure(
-            "E_SERVER",
-            from.origin() + " redirects the request for driver updates to \"" +
-                foreign_text(location) +
-                "\", which is not an address: check the proxy in front of the Odoo server");
+        return core::failure("net.redirect",
+                             from.origin() + " redirects the request to \"" +
+                                 foreign_text(location) +
+                                 "\", which is not an address: check the proxy in front of the "
+                                 "Odoo server");
     return *std::move(to);
 }
 
