@@ -10,6 +10,8 @@
 #include "browser/base64.hpp"
 #include "browser/dialect.hpp"
 #include "browser/guarded.hpp"
+#include "browser/own_origin.hpp"
+#include "link/link_controls.hpp"
 
 namespace backplane::sync {
 
@@ -124,6 +126,7 @@ ActionRoute::ActionRoute(const BrowserContext& context, EventOwners& owners)
       timer_(context.timer),
       box_(context.box),
       restart_(context.restart),
+      link_(context.link),
       owners_(owners) {}
 
 void ActionRoute::handle(const core::HttpExchangePtr& exchange, RpcCall call) {
@@ -183,28 +186,81 @@ void ActionRoute::handle(const core::HttpExchangePtr& exchange, RpcCall call) {
 
 void ActionRoute::act_on_box(const core::HttpExchangePtr& exchange, const json::value& rpc_id,
                              const Asked& asked, const std::string& box_identifier) {
-    if (asked.name != "restart_odoo") {
-        // How a page finds out whether it can reach the box this way.
-        return exchange->respond(rpc_result(rpc_id, true));
+    if (asked.name == "restart_odoo") {
+        restart(asked.session, exchange->request().remote_address);
+        return exchange->respond(rpc_result(rpc_id, nullptr));
     }
-    core::log_info("browser", "box.restart_requested",
-                   {{"box", box_identifier}, {"by", exchange->request().remote_address}});
+    // How a page finds out whether it can reach the box this way. Pages that send their data as text
+    // know nothing else.
+    if (asked.name.empty() || asked.name == "test_protocol" || asked.data_was_text || !link_.get())
+        return exchange->respond(rpc_result(rpc_id, true));
+    ask_link(exchange, rpc_id, asked, box_identifier);
+}
+
+void ActionRoute::ask_link(const core::HttpExchangePtr& exchange, const json::value& rpc_id,
+                           const Asked& asked, const std::string& box_identifier) {
+    const auto link = link_.get();
+    if (asked.name != "test_connection" &&
+        !comes_from_server(exchange->request(), link->look().server.url)) {
+        const Caller caller = caller_of(exchange->request(), link->names());
+        if (caller != Caller::own) return exchange->respond(refuse(exchange->request(), caller));
+    }
+
+    struct Reply {
+        core::HttpExchangePtr exchange;
+        json::value rpc_id;
+        std::string session, box;
+        core::Subscription timer;
+
+        void send(json::object reply) {
+            const auto once = std::exchange(exchange, nullptr);
+            if (!once) return;
+            timer.reset();
+            const auto add = [&reply](std::string_view name, json::value value) {
+                if (!reply.contains(name)) reply[name] = std::move(value);
+            };
+            add("status", "success");
+            add("result", nullptr);
+            add("session_id", json::value(session));
+            add("owner", json::value(session));
+            add("iot_box_identifier", json::value(box));
+            add("device_identifier", json::value(box));
+            add("time", unix_time());
+            once->respond(rpc_result(rpc_id, reply));
+        }
+    };
+    const auto reply = std::make_shared<Reply>();
+    reply->exchange = exchange;
+    reply->rpc_id = rpc_id;
+    reply->session = asked.session;
+    reply->box = box_identifier;
+    // Kept by who was asked; the timer goes with it.
+    reply->timer = timer_(k_wait, guarded("slow answer", [weak = std::weak_ptr(reply)] {
+                              if (const auto self = weak.lock())
+                                  self->send({{"status", "error"},
+                                              {"message",
+                                               "The box is still at it and cannot answer yet. Try "
+                                               "again in a moment."}});
+                          }));
+    link->ask(asked.name, asked.data, asked.session,
+              [reply](json::object answer) { reply->send(std::move(answer)); });
+}
+
+void ActionRoute::restart(const std::string& session, const std::string& by) {
+    core::log_info("browser", "box.restart_requested", {{"box", box_().identifier}, {"by", by}});
     // The event first: whoever waits for it has it before the restart cuts the connections.
     core::Event event;
     event.kind = core::Event::Kind::box;
     event.name = "restart";
     event.data["status"] = "success";
-    event.action_session = asked.session;
+    event.action_session = session;
     events_.publish(std::move(event));
-    restart();
-    exchange->respond(rpc_result(rpc_id, nullptr));
-}
-
-void ActionRoute::restart() {
     if (restart_timer_) return;  // asked for already
-    restart_timer_ = timer_(k_restart_after, guarded("restart", [this] {
-                                const auto keep = std::move(restart_timer_);
-                                if (restart_) restart_();
+    restart_timer_ = timer_(k_restart_after, guarded("restart", [weak = weak_from_this()] {
+                                const auto self = weak.lock();
+                                if (!self) return;
+                                const auto keep = std::move(self->restart_timer_);
+                                if (self->restart_) self->restart_();
                             }));
 }
 

@@ -16,6 +16,10 @@
 //
 // "pending" also stands for success without a result of a printer or payment terminal: an event
 // says how it ended.
+//
+// Addressed to the box itself: "restart_odoo" restarts the service, and what else the server may ask
+// for by its bus may be asked here, too. A test of the connection is everybody's; the rest is for the
+// pages of the database that the box belongs to, and for the box's own.
 #pragma once
 
 #include <chrono>
@@ -40,6 +44,8 @@ public:
     ActionRoute(const BrowserContext& context, EventOwners& owners);
 
     void handle(const core::HttpExchangePtr& exchange, RpcCall call);
+    /// Of the service, after k_restart_after; asked for once more it stays at that.
+    void restart(const std::string& session, const std::string& by);
     std::size_t waiting() const noexcept { return waiting_.size(); }
 
 private:
@@ -55,7 +61,8 @@ private:
     static core::Result<Asked> read_action(const boost::json::object& params);
     void act_on_box(const core::HttpExchangePtr& exchange, const boost::json::value& rpc_id,
                     const Asked& asked, const std::string& box_identifier);
-    void restart();
+    void ask_link(const core::HttpExchangePtr& exchange, const boost::json::value& rpc_id,
+                  const Asked& asked, const std::string& box_identifier);
     /// No outcome: it takes longer than the client waits.
     void answer(std::uint64_t number, const std::optional<core::ActionOutcome>& outcome);
     boost::json::value result_for(const Waiting& waiting,
@@ -66,6 +73,7 @@ private:
     TimerFactory timer_;
     std::function<BoxInfo()> box_;
     std::function<void()> restart_;
+    LinkAccess link_;
     EventOwners& owners_;
     std::unordered_map<std::uint64_t, Waiting> waiting_;
     std::uint64_t last_ = 0;

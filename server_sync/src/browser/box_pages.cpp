@@ -12,6 +12,7 @@
 #include <map>
 
 #include "browser/json_rpc.hpp"
+#include "logs/log_text_page.hpp"
 
 namespace backplane::sync {
 
@@ -63,7 +64,11 @@ core::HttpResponse ping_page() {
     return json_page(json::object{{"status", "success"}, {"message", "pong"}});
 }
 
-json::object box_data(const BoxInfo& box, const std::vector<core::DeviceInfo>& devices) {
+json::object box_data(const BoxInfo& box, const std::vector<core::DeviceInfo>& devices,
+                      const PairingData& pairing) {
+    const auto text_or_false = [](const std::string& text) {
+        return text.empty() ? json::value(false) : json::value(text);
+    };
     std::map<std::string, json::array> by_type;
     for (const auto& device : devices) {
         const bool unsupported = device.state == core::DeviceState::unsupported;
@@ -81,17 +86,17 @@ json::object box_data(const BoxInfo& box, const std::vector<core::DeviceInfo>& d
     const auto uptime =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - box.started);
     json::object out;
-    out["db_uuid"] = nullptr;
-    out["enterprise_code"] = nullptr;  // a secret: never told here
+    out["db_uuid"] = nullptr;  // with the next one it fetches a certificate: never told here
+    out["enterprise_code"] = nullptr;
     out["wifi_ssid"] = nullptr;
     out["ip"] = text_or_null(box.ip);
     out["identifier"] = box.identifier;
     out["mac_address"] = text_or_null(box.mac);
     out["devices"] = std::move(grouped);
     out["server_status"] = box.server_url;
-    out["new_database_url"] = false;
-    out["pairing_code"] = false;
-    out["pairing_code_expired"] = false;
+    out["new_database_url"] = text_or_false(pairing.new_url);
+    out["pairing_code"] = text_or_false(pairing.code);
+    out["pairing_code_expired"] = pairing.expired;
     out["six_terminal"] = "Not Configured";
     out["is_access_point_up"] = false;
     out["network_interfaces"] = json::array{};
@@ -105,24 +110,16 @@ json::object box_data(const BoxInfo& box, const std::vector<core::DeviceInfo>& d
     return out;
 }
 
-core::HttpResponse data_page(const BoxInfo& box, const std::vector<core::DeviceInfo>& devices) {
-    return json_page(box_data(box, devices));
+core::HttpResponse data_page(const BoxInfo& box, const std::vector<core::DeviceInfo>& devices,
+                             const PairingData& pairing) {
+    return json_page(box_data(box, devices, pairing));
 }
 
 core::HttpResponse log_page(const std::string& hostname,
                             const std::vector<core::LogRecord>& records,
                             system_clock::time_point now) {
     core::HttpResponse response;
-    for (const auto& record : records) {
-        const auto ms =
-            std::chrono::duration_cast<std::chrono::milliseconds>(record.time.time_since_epoch())
-                .count() %
-            1000;
-        const auto digits = std::to_string(1000 + ms).substr(1);
-        response.body += utc_text(record.time, "%Y-%m-%d %H:%M:%S,") + digits + " " +
-                         std::string(core::to_string(record.level)) + " " + record.component +
-                         ": " + record.text() + "\n";
-    }
+    for (const auto& record : records) response.body += log_line(record) + "\n";
     const auto last = records.empty() ? now : records.back().time;
     const auto seq = records.empty() ? 0 : records.back().seq;
     response.headers.emplace_back("Content-Disposition",

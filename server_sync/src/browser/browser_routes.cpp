@@ -14,7 +14,8 @@
 #include "browser/guarded.hpp"
 #include "browser/hw_proxy.hpp"
 #include "browser/json_rpc.hpp"
-#include "browser/update_route.hpp"
+#include "browser/odoo_pages.hpp"
+#include "link/link_controls.hpp"
 
 namespace backplane::sync {
 
@@ -27,23 +28,32 @@ struct BrowserRoutes::Impl {
     // requests, weakly.
     explicit Impl(BrowserContext with)
         : context(std::move(with)),
-          owners(context.events),
+          link(context.link.get()),
+          own_owners(context.events),
+          owners(link ? *link->owners : own_owners),
           delayed(std::make_shared<DelayedAnswers>(context.timer)),
           polls(std::make_shared<EventPolls>(context.events, context.timer, context.box, owners,
                                              *delayed)),
           actions(std::make_shared<ActionRoute>(context, owners)),
+          pages(std::make_shared<OdooPages>(context, actions)),
           proxy(std::make_shared<HwProxy>(context.devices, context.timer)),
           subscription(
               context.events.subscribe(guarded("event", [this](const core::EventPtr& event) {
-                  owners.note(*event);
+                  if (&owners == &own_owners) owners.note(*event);  // else the link has done it
                   polls->on_event(*event);
-              }))) {}
+              }))) {
+        pages->begin();
+        link.reset();  // the routes hold it no longer than a call
+    }
 
     BrowserContext context;
-    EventOwners owners;
+    std::shared_ptr<LinkControls> link;
+    EventOwners own_owners;
+    EventOwners& owners;  ///< of the link, which outlives this object, or own_owners
     std::shared_ptr<DelayedAnswers> delayed;
     std::shared_ptr<EventPolls> polls;
     std::shared_ptr<ActionRoute> actions;
+    std::shared_ptr<OdooPages> pages;
     std::shared_ptr<HwProxy> proxy;
     core::Subscription subscription;
 };
@@ -170,15 +180,32 @@ void BrowserRoutes::install(core::HttpRouter& router) {
     }
     router.add("/iot_drivers/ping", plain(impl_, [](Impl&) { return ping_page(); }));
     router.add("/iot_drivers/data", plain(impl_, [](Impl& impl) {
-                   return data_page(impl.context.box(), impl.context.devices.list());
+                   return data_page(impl.context.box(), impl.context.devices.list(),
+                                    impl.pages->pairing());
                }));
 
-    router.add(
-        "/iot_drivers/load_iot_handlers",
-        handler_for(std::weak_ptr<Impl>(impl_), [](Impl& impl, const HttpExchangePtr& exchange) {
-            if (exchange->request().method == HttpMethod::head || !answer_plain_methods(exchange))
-                load_handlers(impl.context.updates, exchange);
-        }));
+    router.add("/iot_drivers/iot_logs",
+               plain(impl_, [](Impl& impl) { return impl.pages->iot_logs(); }));
+    router.add("/iot_drivers/log_levels",
+               plain(impl_, [](Impl& impl) { return impl.pages->log_levels(); }));
+    router.add("/iot_drivers/version_info",
+               plain(impl_, [](Impl& impl) { return impl.pages->version_info(); }));
+
+    // What changes the box: who may is decided there.
+    using Change = void (OdooPages::*)(const HttpExchangePtr&);
+    for (const auto& [name, change] : std::initializer_list<std::pair<const char*, Change>>{
+             {"connect_to_server", &OdooPages::connect_to_server},
+             {"save_credential", &OdooPages::save_credential},
+             {"log_levels_update", &OdooPages::log_levels_update},
+             {"clear_credential", &OdooPages::clear_credential},
+             {"server_clear", &OdooPages::server_clear},
+             {"restart_odoo_service", &OdooPages::restart},
+             {"load_iot_handlers", &OdooPages::load_iot_handlers}})
+        router.add(std::string("/iot_drivers/") + name,
+                   handler_for(std::weak_ptr<Impl>(impl_),
+                               [change = change](Impl& impl, const HttpExchangePtr& exchange) {
+                                   ((*impl.pages).*change)(exchange);
+                               }));
 
     // Every POS asks this before anything else, and again and again: no more than a copy of four
     // bytes and two headers.

@@ -14,7 +14,7 @@
 namespace backplane::sync {
 
 /// Nothing waits here: the answer is sent when the update has begun or was refused. `updates` null:
-/// this box updates nothing, and says so.
+/// this box updates nothing, and says so. Whether the caller may ask is decided before.
 void load_handlers(core::Updates* updates, const core::HttpExchangePtr& exchange);
 
 }  // namespace backplane::sync

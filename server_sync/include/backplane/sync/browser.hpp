@@ -13,15 +13,21 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backplane/core/devices.hpp"
 #include "backplane/core/event_ring.hpp"
 #include "backplane/core/http.hpp"
 #include "backplane/core/subscription.hpp"
 #include "backplane/core/update.hpp"
+#include "backplane/sync/link_access.hpp"
 
 namespace boost::asio {
 class io_context;
+}
+
+namespace backplane::core {
+class LogLevels;
 }
 
 namespace backplane::sync {
@@ -39,11 +45,17 @@ struct BoxInfo {
     std::string identifier;          ///< serial number; the address of actions for the box itself
     std::string version = "L26.11";  ///< Odoo's server expects a letter and a number with one dot
     std::string ip;
+    std::string domain{};  ///< what Odoo shall call us by: the certificate's name for this address
     std::string mac;
     std::string hostname;
     std::string server_url;       ///< of the Odoo database, empty while not paired
     std::string certificate_end;  ///< "2026-01-31 12:00:00" (UTC)
     std::chrono::steady_clock::time_point started{};  ///< of this program
+};
+
+/// Plug-ins as Odoo's page of log levels lists them.
+struct PluginNames {
+    std::vector<std::string> drivers, interfaces;
 };
 
 struct BrowserContext {
@@ -52,8 +64,11 @@ struct BrowserContext {
     TimerFactory timer;
     std::function<BoxInfo()> box;
     std::function<void()>
-        restart;  ///< restarts the service; called 2 s after a browser has asked for it
-    core::Updates* updates = nullptr;  ///< of plug-ins; null: this box has none
+        restart{};  ///< restarts the service; called 2 s after a browser has asked for it
+    core::Updates* updates = nullptr;        ///< of plug-ins; null: this box has none
+    LinkAccess link{};                       ///< the Odoo side: an attached OdooLink*, or none
+    core::LogLevels* log_levels = nullptr;   ///< null: they cannot be changed by a browser
+    std::function<PluginNames()> plugins{};  ///< that are installed; empty: none is known
 };
 
 /// The routes, and what is waiting in them. What `context` refers to outlives this object; the

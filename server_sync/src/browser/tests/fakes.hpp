@@ -264,6 +264,7 @@ protected:
         out.method = method;
         out.path = out.target = std::move(path);
         out.remote_address = "192.168.1.30";
+        out.headers.emplace_back("Host", "192.168.1.20:8069");
         return out;
     }
     FakeExchangePtr get(std::string path) {
