@@ -4,9 +4,12 @@
 """./dev on machines that we do not have: each case runs it with doubles of dpkg-query, apt-get, sudo and the tools behind it."""
 import os
 import pathlib
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 ROOT = pathlib.Path(sys.argv.pop(1)).resolve()
@@ -134,6 +137,105 @@ class Dev(unittest.TestCase):
             if line and not line.startswith("#"):
                 group, package = line.split()
                 self.assertIn(group, needed, f"nothing installs {package}")
+
+    # ---- ./dev run --with-odoo-double ----
+
+    def checkout(self, box="", double=""):
+        """A checkout in which the programs are built: shell scripts that note their arguments and how they end."""
+        place = self.folder / "checkout"
+        programs = place / "build" / "release" / "bin"
+        programs.mkdir(parents=True)
+        for name in ("dev", "packages.txt"):
+            shutil.copy(ROOT / name, place / name)
+        for name, text in (("backplaned", box), ("odoo-double", double)):
+            file = programs / name
+            # A sleep that is waited for, so that the shell hears the signal at once, and takes it along.
+            file.write_text(f"""#!/bin/bash
+trap 'kill $!; echo "{name} ends" >> "$CALLS"; exit 0' TERM
+{text}
+sleep 100 & echo "{name} $*" >> "$CALLS"
+wait $!
+""")
+            file.chmod(0o755)
+        return place
+
+    def start(self, place, *arguments):
+        calls = self.folder / "calls"
+        calls.write_text("")
+        environment = {"PATH": f"{self.folder}:/usr/bin:/bin", "CALLS": str(calls), "LC_ALL": "C.UTF-8", "INSTALLED": "all"}
+        run = subprocess.Popen([place / "dev", "run", *arguments], env=environment, stdin=subprocess.DEVNULL, text=True,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+        self.addCleanup(run.stderr.close)
+
+        def end():
+            try:
+                os.killpg(run.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            run.wait()
+        self.addCleanup(end)
+        return run, calls
+
+    def wait_for_calls(self, calls, *beginnings):
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            lines = calls.read_text().splitlines()
+            if all(any(line.startswith(wanted) for line in lines) for wanted in beginnings):
+                return {line.split()[0]: line for line in lines}
+            time.sleep(0.02)
+        self.fail(f"{beginnings} did not happen: {calls.read_text()}")
+
+    def test_runs_a_box_beside_a_stand_in_for_odoo_and_tells_each_of_the_other(self):
+        place = self.checkout()
+        run, calls = self.start(place, "--with-odoo-double", "--port", "18069", "--", "--log-level", "debug")
+        lines = self.wait_for_calls(calls, "backplaned --demo", "odoo-double --port")
+        self.assertRegex(lines["odoo-double"], r"--port 80[79][0-9] --pair http://127\.0\.0\.1:18069$")
+        at = lines["odoo-double"].split()[2]
+        self.assertIn("--http-port 18069", lines["backplaned"])
+        self.assertIn("--log-level debug", lines["backplaned"])
+        state = place / "build" / "run" / "with-odoo-double"
+        self.assertIn(f"--config {state.relative_to(place)}/backplane.yaml", lines["backplaned"])
+        self.assertIn(f"--state-dir {state.relative_to(place)}/state", lines["backplaned"])
+        fragment = (state / "conf.d" / "odoo-double.yaml").read_text()
+        self.assertIn(f"\n  pairing_proxy: http://127.0.0.1:{at}\n", fragment)
+        self.assertIn(f"\n  certificate_service: http://127.0.0.1:{at}\n", fragment)
+
+    def test_ends_both_when_it_is_told_to(self):
+        for number, status in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+            with self.subTest(number):
+                place = self.checkout()
+                run, calls = self.start(place, "--with-odoo-double", "--port", "18069")
+                self.wait_for_calls(calls, "backplaned --demo", "odoo-double --port")
+                run.send_signal(number)
+                self.assertEqual(run.wait(timeout=30), status)
+                self.wait_for_calls(calls, "backplaned ends", "odoo-double ends")
+                shutil.rmtree(place)
+
+    def test_does_not_leave_one_of_them_alone(self):
+        for failing, other in (("box", "odoo-double"), ("double", "backplaned")):
+            with self.subTest(failing):
+                # Not before the other one has begun.
+                last = f'until grep -q "^{other} -" "$CALLS"; do sleep 0.02; done; exit 7'
+                place = self.checkout(**{failing: last})
+                run, calls = self.start(place, "--with-odoo-double", "--port", "18069")
+                self.assertEqual(run.wait(timeout=30), 7)
+                self.wait_for_calls(calls, f"{other} ends")
+                shutil.rmtree(place)
+
+    def test_explains_why_a_stand_in_cannot_have_another_state(self):
+        place = self.checkout()
+        for argument in ("--state-dir", "--config=x"):
+            run, calls = self.start(place, "--with-odoo-double", "--port", "18069", "--", argument, "/tmp")
+            self.assertEqual(run.wait(timeout=30), 1)
+            self.assertIn("without " + argument.split("=")[0], run.stderr.read())
+        self.assertNotIn("backplaned", calls.read_text())
+
+    def test_says_so_when_the_stand_in_was_not_built(self):
+        place = self.checkout()
+        (place / "build" / "release" / "bin" / "odoo-double").unlink()
+        run, calls = self.start(place, "--with-odoo-double", "--port", "18069")
+        self.assertEqual(run.wait(timeout=30), 1)
+        self.assertIn("BP_TESTS=OFF", run.stderr.read())
 
 
 if __name__ == "__main__":

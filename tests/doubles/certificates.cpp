@@ -73,6 +73,16 @@ std::string Certificate::pem() const {
     return {text, static_cast<std::size_t>(size)};
 }
 
+std::string Certificate::private_key_pem() const {
+    const std::unique_ptr<BIO, decltype(&BIO_free)> memory(BIO_new(BIO_s_mem()), &BIO_free);
+    check(memory && PEM_write_bio_PrivateKey(memory.get(), key.get(), nullptr, nullptr, 0, nullptr,
+                                             nullptr) == 1,
+          "PEM_write_bio_PrivateKey");
+    char* text = nullptr;
+    const long size = BIO_get_mem_data(memory.get(), &text);
+    return {text, static_cast<std::size_t>(size)};
+}
+
 Certificate self_signed(const CertificateWish& wish) {
     Certificate made = unsigned_certificate(subject_of(wish), wish);
     X509* const x509 = made.x509.get();

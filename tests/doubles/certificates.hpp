@@ -27,6 +27,8 @@ struct Certificate {
 
     /// The certificate alone, as a CA file has it.
     std::string pem() const;
+    /// PKCS #8, not encrypted.
+    std::string private_key_pem() const;
 };
 
 struct CertificateWish {
@@ -43,6 +45,7 @@ class CertificateAuthority {
 public:
     CertificateAuthority();
     std::string pem() const { return own_.pem(); }
+    std::string private_key_pem() const { return own_.private_key_pem(); }
     Certificate issue(const CertificateWish& wish = {}) const;
 
 private:

@@ -1,319 +1,343 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
+//
+// The port, the connections and their faults.
 #include "doubles/odoo_server.hpp"
 
-#include <httplib.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
-#include <condition_variable>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <list>
 #include <mutex>
-#include <stdexcept>
 #include <thread>
+
+#include "doubles/connection.hpp"
+#include "doubles/http_exchange.hpp"
 
 namespace backplane::tests {
 
 namespace {
-
-/// A name of the content that changes with it (FNV-1a): all that an ETag has to be.
-std::string name_of(const std::string& content) {
-    std::uint64_t hash = 14695981039346656037ULL;
-    for (const char c : content) {
-        hash ^= static_cast<unsigned char>(c);
-        hash *= 1099511628211ULL;
-    }
-    return "h" + std::to_string(hash);
-}
-
-std::string lower(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-}
-
-std::optional<std::string> first_of(const std::multimap<std::string, std::string>& map,
-                                    const std::string& name) {
-    const auto found = map.find(name);
-    return found == map.end() ? std::nullopt : std::optional(found->second);
-}
-
+constexpr std::chrono::seconds k_greeting{10};
+constexpr std::chrono::seconds k_idle{75};
+using Kind = Fault::Kind;
 }  // namespace
 
-// ---- answers ------------------------------------------------------------------------------------
-
-Answer Answer::status(int code) {
-    Answer answer;
-    answer.code = code;
-    answer.body = "<!doctype html><title>" + std::to_string(code) + "</title>";
-    return answer;
-}
-
-Answer Answer::html() {
-    Answer answer;
-    answer.body = "\r\n<!DOCTYPE html>\n<html><head><title>Login</title></head></html>\n";
-    return answer;
-}
-
-Answer Answer::empty() {
-    return {};
-}
-
-Answer Answer::zip(const Content& body) {
-    Answer answer;
-    answer.body = body.bytes();
-    answer.headers.emplace_back("ETag", '"' + name_of(body.bytes()) + '"');
-    return answer;
-}
-
-Answer Answer::truncated(const Content& body) {
-    Answer answer = zip(body);
-    answer.kind = Kind::truncated;
-    answer.keep = answer.body.size() / 2;
-    return answer;
-}
-
-Answer Answer::endless() {
-    Answer answer;
-    answer.kind = Kind::endless;
-    return answer;
-}
-
-Answer Answer::drip(const Content& body, std::size_t bytes_per_s) {
-    Answer answer = zip(body);
-    answer.kind = Kind::drip;
-    answer.bytes_per_s = bytes_per_s;
-    return answer;
-}
-
-Answer Answer::redirect(std::string url, int code) {
-    Answer answer = status(code);
-    answer.headers.emplace_back("Location", std::move(url));
-    return answer;
-}
-
-Answer Answer::silence() {
-    Answer answer;
-    answer.kind = Kind::silence;
-    return answer;
-}
-
-Answer&& Answer::with(std::string header, std::string value) && {
-    headers.emplace_back(std::move(header), std::move(value));
-    return std::move(*this);
-}
-
-Answer&& Answer::in_chunks() && {
-    chunked = true;
-    return std::move(*this);
-}
-
-std::optional<std::string> ReceivedRequest::field(const std::string& name) const {
-    return first_of(form, name);
-}
-
-std::optional<std::string> ReceivedRequest::header(const std::string& name) const {
-    return first_of(headers, lower(name));
-}
-
-// ---- the server ---------------------------------------------------------------------------------
-
 struct OdooServer::Impl {
-    explicit Impl(std::unique_ptr<httplib::Server> with, std::string its_scheme)
-        : scheme(std::move(its_scheme)), server(std::move(with)) {
-        if (!server->is_valid()) throw std::runtime_error("the test server takes no certificate");
-        // One connection, one request: the end of an answer must be seen by its client at once.
-        server->set_keep_alive_max_count(1);
-        server->set_tcp_nodelay(true);
-        server->Post("/iot/get_handlers",
-                     [this](const httplib::Request& request, httplib::Response& response) {
-                         give(answer_to(note(request)), response);
-                     });
-        const auto other = [this](const httplib::Request& request, httplib::Response& response) {
-            note(request);
-            response.status = 404;
-        };
-        server->Get(".*", other);
-        server->Post(".*", other);
-        const int bound = server->bind_to_any_port("127.0.0.1");
-        if (bound <= 0) throw std::runtime_error("the test server finds no port");
-        port = static_cast<std::uint16_t>(bound);
-        thread = std::thread([this] { server->listen_after_bind(); });
+    struct Worker {
+        explicit Worker(core::Fd socket, std::shared_ptr<SSL_CTX> tls)
+            : connection(std::make_unique<Connection>(std::move(socket), std::move(tls))) {}
+        std::unique_ptr<Connection>
+            connection;  ///< closed by its thread, under `mutex` of the server
+        std::thread thread;
+        std::atomic<bool> done{false};
+    };
+
+    Impl(OdooServer& its_owner, const OdooServerOptions& options)
+        : owner(its_owner), rules(options.websocket), place(options.port) {
+        if (options.identity) tls = tls_context(*options.identity);
+        scheme = tls ? "https" : "http";
     }
 
-    ~Impl() {
+    // ---- connections ----
+
+    void listen() {
+        const std::lock_guard switching(switch_mutex);
+        if (listening) return;
+        listener = place.listen();
+        wake_listener.reset(::eventfd(0, EFD_CLOEXEC));
+        acceptor = std::thread([this] { accept_all(); });
+        listening = true;
+    }
+
+    void hang_up() {
+        const std::lock_guard switching(switch_mutex);
+        if (!listening) return;
+        const std::uint64_t one = 1;
+        (void)!::write(wake_listener.get(), &one, sizeof one);
+        acceptor.join();
+        listener.reset();
+        listening = false;
+        std::list<Worker> ended;
         {
             const std::lock_guard lock(mutex);
-            stopping = true;
+            for (auto& worker : workers)
+                if (worker.connection) worker.connection->end(Connection::End::close);
+            ended.swap(workers);
         }
-        changed.notify_all();
-        // A server that has not begun to listen does not notice stop().
-        while (!server->is_running()) std::this_thread::yield();
-        server->stop();
-        thread.join();
+        for (auto& worker : ended) worker.thread.join();
     }
 
-    ReceivedRequest note(const httplib::Request& request) {
-        ReceivedRequest kept{request.method, request.path, request.body, {}, {}};
-        kept.form.insert(request.params.begin(), request.params.end());
-        for (const auto& [name, value] : request.headers) kept.headers.emplace(lower(name), value);
-        {
-            const std::lock_guard lock(mutex);
-            requests.push_back(kept);
+    void accept_all() {
+        for (;;) {
+            std::array<pollfd, 2> polled{pollfd{listener.get(), POLLIN, 0},
+                                         pollfd{wake_listener.get(), POLLIN, 0}};
+            if (::poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) return;
+            if (polled[1].revents) return;
+            core::Fd socket(
+                ::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+            if (socket) take(std::move(socket));
         }
-        changed.notify_all();
-        return kept;
     }
 
-    Answer answer_to(const ReceivedRequest& request) {
+    void take(core::Fd socket) {
+        std::list<Worker> over;
         const std::lock_guard lock(mutex);
-        if (!answers.empty()) {
-            Answer next = std::move(answers.front());
-            answers.pop_front();
-            return next;
+        for (auto worker = workers.begin(); worker != workers.end();) {
+            const auto next = std::next(worker);
+            if (worker->done) over.splice(over.end(), workers, worker);
+            worker = next;
         }
-        if (delivered.empty() || (!automatic && request.field("auto") != "False"))
-            return Answer::empty();
-        // Odoo compares without quotes, which is how its boxes send it.
-        if (request.header("If-None-Match") == name_of(delivered)) {
-            Answer unchanged;
-            unchanged.code = 304;
-            return unchanged;
-        }
-        return Answer::zip(delivered);
-    }
-
-    void give(Answer answer, httplib::Response& response) {
-        response.status = answer.code;
-        for (const auto& [name, value] : answer.headers) response.set_header(name, value);
-        const std::string type = answer.content_type;
-        switch (answer.kind) {
-            case Answer::Kind::whole:
-                if (!answer.chunked) return response.set_content(answer.body, type);
-                answer.keep = answer.body.size();
-                return give_part(std::move(answer), response);
-            case Answer::Kind::truncated:
-                return give_part(std::move(answer), response);
-            case Answer::Kind::endless:
-                return response.set_content_provider(
-                    type, [this, block = std::string(64 * 1024, 'P')](std::size_t,
-                                                                      httplib::DataSink& sink) {
-                        return !is_stopping() && sink.write(block.data(), block.size());
-                    });
-            case Answer::Kind::drip:
-                return give_slowly(std::move(answer), response);
-            case Answer::Kind::silence: {
-                std::unique_lock lock(mutex);
-                changed.wait(lock, [this] { return stopping; });
-                return;
+        for (auto& worker : over) worker.thread.join();
+        Worker& worker = workers.emplace_back(std::move(socket), tls);
+        worker.thread = std::thread([this, &worker] {
+            serve(*worker.connection);
+            std::unique_ptr<Connection> closed;
+            {
+                const std::lock_guard closing(mutex);
+                closed = std::move(worker.connection);
             }
+            closed.reset();
+            worker.done = true;
+        });
+    }
+
+    template <class Do>
+    void each_connection(Do do_it) {
+        const std::lock_guard lock(mutex);
+        for (auto& worker : workers)
+            if (worker.connection) do_it(*worker.connection);
+    }
+    void wake_all() {
+        each_connection([](Connection& connection) { connection.wake(); });
+    }
+
+    // ---- one connection ----
+
+    /// Waits while it is a black hole. False when this connection is over.
+    bool thaw(Connection& connection, const std::string& path) {
+        while (faults.of(path).kind == Kind::black_hole)
+            if (!connection.pause_until_woken()) return false;
+        return !connection.ended();
+    }
+
+    void serve(Connection& connection) {
+        if (faults.of("").kind == Kind::reset) return connection.end(Connection::End::reset);
+        // It may have waited in the queue of the system while nobody was to be reached.
+        if (connection.has_left()) return;
+        if (!thaw(connection, "") || !connection.greet(k_greeting)) return;
+        for (;;) {
+            auto read = read_request(connection, k_idle);
+            if (!read) return;
+            const ReceivedRequest& request = read->request;
+            if (!thaw(connection, request.path)) return;
+            if (wants_websocket(request) && request.path == "/websocket")
+                return serve_websocket(connection, request);
+            Answer answer = answer_with_faults(connection, request);
+            if (!read->keep_alive) answer.last = true;
+            if (!write_answer(connection, answer, date(), request.method == "HEAD"))
+                return connection.finish();
         }
     }
 
-    /// `keep` bytes; when that is not all, the connection ends behind them.
-    static void give_part(Answer answer, httplib::Response& response) {
-        const std::string type = answer.content_type;
-        const bool chunked = answer.chunked;
-        const std::size_t size = answer.body.size();
-        auto write = [answer = std::move(answer)](std::size_t offset, httplib::DataSink& sink) {
-            if (offset < answer.keep &&
-                !sink.write(answer.body.data() + offset, answer.keep - offset))
-                return false;
-            if (answer.keep < answer.body.size()) return false;
-            if (answer.chunked) sink.done();
-            return true;
-        };
-        if (chunked)
-            response.set_chunked_content_provider(type, write);
-        else
-            response.set_content_provider(
-                size, type, [write](std::size_t offset, std::size_t, httplib::DataSink& sink) {
-                    return write(offset, sink);
-                });
+    Answer answer_with_faults(Connection& connection, const ReceivedRequest& request) {
+        const Fault fault = faults.of(request.path);
+        if (fault.kind == Kind::reset) return Answer::reset();
+        owner.note(request);
+        if (fault.kind == Kind::page) return Answer::status(fault.status);
+        Answer answer = owner.answer(request);
+        owner.told(request, answer);
+        switch (fault.kind) {
+            case Kind::slow:
+                connection.pause(fault.delay);
+                break;
+            case Kind::half:
+                answer.kind = Answer::Kind::truncated;
+                answer.keep = answer.body.size() / 2;
+                break;
+            case Kind::lost_answer:
+                return Answer::reset();
+            case Kind::wrong_json:
+                return Answer::json(R"({"jsonrpc": "2.0", "id": null, "result": [)");
+            default:
+                break;
+        }
+        return answer;
     }
 
-    void give_slowly(Answer answer, httplib::Response& response) {
-        const std::string type = answer.content_type;
-        const std::size_t size = answer.body.size();
-        // Ten times a second; a rate below that comes byte by byte.
-        const std::size_t step = std::max<std::size_t>(1, answer.bytes_per_s / 10);
-        const auto pause = std::chrono::microseconds(1'000'000 * step /
-                                                     std::max<std::size_t>(1, answer.bytes_per_s));
-        response.set_content_provider(
-            size, type,
-            [this, answer = std::move(answer), step, pause](std::size_t offset, std::size_t left,
-                                                            httplib::DataSink& sink) {
-                if (!sink.write(answer.body.data() + offset, std::min(step, left))) return false;
-                std::unique_lock lock(mutex);
-                return !changed.wait_for(lock, pause, [this] { return stopping; });
-            });
+    void serve_websocket(Connection& connection, const ReceivedRequest& request) {
+        const Fault fault = faults.of(request.path);
+        if (fault.kind == Kind::reset) return connection.end(Connection::End::reset);
+        owner.note(request);
+        Answer answer =
+            owner.belongs_to_a_database(request) ? answer_to_upgrade(request) : Answer::status(404);
+        if (fault.kind == Kind::page) answer = Answer::status(fault.status);
+        if (fault.kind == Kind::slow && !connection.pause(fault.delay)) return;
+        if (answer.code != 101) answer.last = true;
+        owner.told(request, answer);
+        if (!write_answer(connection, answer, date(), false)) return connection.finish();
+        WebSocketSession session(
+            connection, request,
+            {owner.bus(), faults, rules, [this](const WebSocketSession&, const BusSubscription&) {
+                 ++subscriptions;
+                 owner.changed();
+             }});
+        {
+            const std::lock_guard lock(mutex);
+            sessions.push_back(&session);
+        }
+        session.run();
+        {
+            const std::lock_guard lock(mutex);
+            std::erase(sessions, &session);
+        }
+        owner.changed();
     }
 
-    bool is_stopping() {
-        const std::lock_guard lock(mutex);
-        return stopping;
+    std::string date() const {
+        return http_date(std::chrono::system_clock::now() + std::chrono::seconds(offset));
     }
 
-    const std::string scheme;
-    std::uint16_t port = 0;
+    OdooServer& owner;
+    const WebSocketRules rules;
+    const Port place;
+    std::string scheme;
+    Faults faults;
+    std::atomic<std::int64_t> offset{0};
+    std::atomic<std::size_t> subscriptions{0};
+
+    std::mutex switch_mutex;  // before `mutex`
+    // guarded by switch_mutex
+    bool listening = false;
+    core::Fd listener, wake_listener;
+    std::thread acceptor;
+
     std::mutex mutex;
-    std::condition_variable changed;
     // guarded by mutex
-    bool stopping = false;
-    bool automatic = true;
-    std::string delivered;
-    std::deque<Answer> answers;
-    std::vector<ReceivedRequest> requests;
-
-    std::unique_ptr<httplib::Server> server;
-    std::thread thread;
+    std::shared_ptr<SSL_CTX> tls;
+    std::list<Worker> workers;
+    std::vector<WebSocketSession*> sessions;
 };
 
-OdooServer::OdooServer()
-    : impl_(std::make_unique<Impl>(std::make_unique<httplib::Server>(), "http")) {}
+OdooServer::OdooServer() : OdooServer(OdooServerOptions{}) {}
 
 OdooServer::OdooServer(const Certificate& identity)
-    : impl_(std::make_unique<Impl>(
-          std::make_unique<httplib::SSLServer>(identity.x509.get(), identity.key.get()), "https")) {
+    : OdooServer(OdooServerOptions{&identity, 0, {}, {}}) {}
+
+OdooServer::OdooServer(const OdooServerOptions& options)
+    : OdooDatabase(options.database), impl_(std::make_unique<Impl>(*this, options)) {
+    impl_->listen();
 }
 
-OdooServer::~OdooServer() = default;
+OdooServer::~OdooServer() {
+    impl_->hang_up();
+}
 
 std::uint16_t OdooServer::port() const noexcept {
-    return impl_->port;
+    return impl_->place.number();
 }
 
 std::string OdooServer::url(const std::string& host) const {
-    return impl_->scheme + "://" + host + ":" + std::to_string(impl_->port);
+    return impl_->scheme + "://" + host + ":" + std::to_string(port());
 }
 
-void OdooServer::handlers(const Content& zip) {
+std::string OdooServer::connection_token() const {
+    const OdooSettings& database = settings();
+    std::string token = url() + "?token=" + database.token + "&db_uuid=" + database.db_uuid +
+                        "&enterprise_code=" + database.enterprise_code;
+    if (database.databases.size() > 1) token += "&db_name=" + database.databases.front();
+    return token;
+}
+
+std::string OdooServer::old_connection_token() const {
+    const OdooSettings& database = settings();
+    return url() + "|" + database.token + "|" + database.db_uuid + "|" + database.enterprise_code;
+}
+
+void OdooServer::stop() {
+    impl_->hang_up();
+}
+
+void OdooServer::start() {
+    impl_->listen();
+}
+
+void OdooServer::fault(Fault fault) {
+    this->fault("", fault);
+}
+
+void OdooServer::fault(const std::string& path, Fault fault) {
+    impl_->faults.set(path, fault);
+    if (fault.kind == Kind::refuse) return stop();
+    if (path.empty()) start();
+    if (path.empty() && fault.kind == Kind::reset)
+        impl_->each_connection(
+            [](Connection& connection) { connection.end(Connection::End::reset); });
+    impl_->wake_all();
+}
+
+void OdooServer::heal() {
+    impl_->faults.clear();
+    start();
+    impl_->wake_all();
+}
+
+void OdooServer::heal(const std::string& path) {
+    impl_->faults.clear(path);
+    if (path.empty()) start();
+    impl_->wake_all();
+}
+
+void OdooServer::reset_connections() {
+    impl_->each_connection([](Connection& connection) { connection.end(Connection::End::reset); });
+}
+
+void OdooServer::clock_offset(std::chrono::seconds offset) {
+    impl_->offset = offset.count();
+}
+
+void OdooServer::use_certificate(const Certificate& identity) {
+    auto context = tls_context(identity);
     const std::lock_guard lock(impl_->mutex);
-    impl_->delivered = zip.bytes();
+    impl_->tls = std::move(context);
 }
 
-void OdooServer::automatic_update(bool on) {
+std::size_t OdooServer::connected_boxes() const {
     const std::lock_guard lock(impl_->mutex);
-    impl_->automatic = on;
+    return static_cast<std::size_t>(
+        std::count_if(impl_->sessions.begin(), impl_->sessions.end(),
+                      [](const WebSocketSession* session) { return session->is_of_box(); }));
 }
 
-std::string OdooServer::etag() const {
+bool OdooServer::wait_for_box_connected(Patience limit) const {
+    return wait([this] { return connected_boxes() > 0; }, limit);
+}
+
+bool OdooServer::wait_for_box_disconnected(Patience limit) const {
+    return wait([this] { return connected_boxes() == 0; }, limit);
+}
+
+std::size_t OdooServer::subscriptions() const {
+    return impl_->subscriptions;
+}
+
+void OdooServer::send_frame(const std::string& text) {
     const std::lock_guard lock(impl_->mutex);
-    return name_of(impl_->delivered);
+    for (WebSocketSession* session : impl_->sessions) session->send_raw(text);
 }
 
-void OdooServer::script(std::vector<Answer> answers) {
+void OdooServer::close_websockets(int code) {
     const std::lock_guard lock(impl_->mutex);
-    for (auto& answer : answers) impl_->answers.push_back(std::move(answer));
+    for (WebSocketSession* session : impl_->sessions) session->close(code);
 }
 
-std::vector<ReceivedRequest> OdooServer::requests() const {
-    const std::lock_guard lock(impl_->mutex);
-    return impl_->requests;
-}
-
-bool OdooServer::wait_for_requests(std::size_t count, std::chrono::milliseconds limit) const {
-    std::unique_lock lock(impl_->mutex);
-    return impl_->changed.wait_for(lock, limit, [&] { return impl_->requests.size() >= count; });
+void OdooServer::bus_changed() {
+    impl_->wake_all();
 }
 
 }  // namespace backplane::tests
