@@ -6,6 +6,7 @@
 
 const k_request_ms = 5000;
 const k_wish_ms = 40000;         // a roll-back ends when the plug-in runs again, or the box says after 30 s that it goes on
+const k_odoo_ms = 15000;         // what must be written down on a slow disk first
 const k_check_ms = 10000;        // how often the box is asked for a sign of life; the event stream may be silent for hours
 const k_stream_grace_ms = 5000;  // so long the stream may be away before values no longer count as live
 const k_retry_ms = [500, 1000, 2000, 4000, 8000];
@@ -31,15 +32,46 @@ export const fetch_plugins = async () => (await request("/api/v1/plugins")).plug
 
 const as_json = (body) => ({method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)});
 
-/** How the updates of plug-ins stand; null when this box takes none. */
-export async function fetch_update() {
+/** What a box may lack: null then. */
+async function request_if_there(path) {
     try {
-        return await request("/api/v1/update");
+        return await request(path);
     } catch (error) {
         if (error instanceof BoxError) return null;
         throw error;
     }
 }
+
+/** How the updates of plug-ins stand; null when this box takes none. */
+export const fetch_update = () => request_if_there("/api/v1/update");
+
+/** How the box stands with its Odoo database; null when it has no Odoo side. */
+export const fetch_odoo = () => request_if_there("/api/v1/odoo");
+
+/** `wish` is "pair", "code", "unpair", "credentials", "certificate/check", "logs" or "confirmations/ID". */
+export const ask_odoo = (wish, body = {}) => request(`/api/v1/odoo/${wish}`, as_json(body), k_odoo_ms);
+
+export const restart_box = () => request("/api/v1/restart", as_json({}));
+
+/** {levels: [{component, level, configured, until, plugin}], available: […]}; null when they cannot be changed. */
+export const fetch_levels = () => request_if_there("/api/v1/logs/levels");
+/** `level` null: back to that of the configuration. */
+export const set_level = (component, level) => request("/api/v1/logs/levels", as_json({component, level}));
+
+/** Records after a number; waits up to `wait` seconds for the first. */
+export const fetch_log = (after, level, wait) =>
+    request(`/api/v1/logs?after=${after}&level=${level}&limit=1000&wait=${wait}`, {}, k_request_ms + wait * 1000);
+
+/** Whether the box has it. Asked so that nothing is made for the answer: whoever has the route refuses the method. */
+export async function has_route(path) {
+    try {
+        return (await fetch(path, {method: "OPTIONS", cache: "no-store", signal: AbortSignal.timeout(k_request_ms)})).status !== 404;
+    } catch {
+        return false;
+    }
+}
+
+export const said = (error) => error.name === "TimeoutError" ? "The box has not answered in time." : error.message;
 
 /** Fetches all drivers again; the answer is the report of the update that has begun. */
 export const force_update = () => request("/api/v1/update", as_json({force: true}));

@@ -2,16 +2,18 @@
 // Copyright The Backplane authors.
 //
 // Wires the page: what the box says goes into one model, and the model is drawn at most once per frame.
-import {BoxError, Connection, fetch_devices, fetch_plugins, fetch_status, fetch_update} from "./api.js";
+import {BoxError, Connection, fetch_devices, fetch_odoo, fetch_plugins, fetch_status, fetch_update} from "./api.js";
 import {DevicesView} from "./devices.js";
 import {element, set_text} from "./dom.js";
+import {LogsView} from "./logs.js";
+import {OdooView} from "./odoo.js";
 import {PluginsView} from "./plugins.js";
 import {SimulatorView} from "./simulator.js";
 import {UpdatesView} from "./updates.js";
 import {box_state, development_warning, device_state, duration} from "./words.js";
 
 const by_id = (id) => document.getElementById(id);
-const model = {status: null, devices: new Map(), plugins: [], update: null, live: false, started: false, lost_since: 0};
+const model = {status: null, devices: new Map(), plugins: [], update: null, odoo: null, clock_ahead: 0, live: false, started: false, lost_since: 0};
 const devices_view = new DevicesView(by_id("devices"), by_id("devices-summary"));
 const plugins_view = new PluginsView(by_id("plugins"), by_id("plugins-summary"));
 const updates_view = new UpdatesView(by_id, (report) => {
@@ -19,6 +21,12 @@ const updates_view = new UpdatesView(by_id, (report) => {
     if (!model.update || report.started > model.update.started) model.update = report;
     draw_soon();
 });
+const odoo_changed = (odoo) => {
+    model.odoo = odoo;
+    draw_soon();
+};
+const odoo_view = new OdooView(by_id, odoo_changed);
+const logs_view = new LogsView(by_id, odoo_changed);
 const simulator_view = new SimulatorView(by_id("simulator"), by_id("simulator-panels"));
 
 set_text(by_id("box-address"), location.host);
@@ -51,6 +59,8 @@ function draw() {
     updates_view.show(model.update, live);
     plugins_view.show(model.plugins, live);
     simulator_view.show(model.devices);
+    odoo_view.show(model.odoo, live, model.clock_ahead);
+    logs_view.show(model.odoo, live);
 }
 
 let shown_problems = "";
@@ -78,6 +88,7 @@ let events_meanwhile = null;
 
 function apply(event) {
     if (event.kind === "box" && event.name === "update" && event.data) model.update = event.data;
+    if (event.kind === "box" && event.name === "odoo" && event.data && model.odoo) model.odoo = event.data;
     const device = model.devices.get(event.device);
     if (!device) return;
     if (event.kind === "device_event") {
@@ -94,7 +105,8 @@ let refetch = 0;
 function on_event(event) {
     if (events_meanwhile && events_meanwhile.length < 10000) events_meanwhile.push(event);
     apply(event);
-    const goes_on = event.kind === "box" && event.name === "update" && event.data?.phase !== "idle";
+    const goes_on = event.kind === "box" && event.name === "update" && event.data?.phase !== "idle" ||
+        event.kind === "box" && event.name === "odoo";  // it says everything itself
     if (event.kind === "device_state" || (event.kind === "box" && !goes_on)) {
         // Driver, type and plug-ins may have changed with it: fetch them once things have settled.
         refetch ||= setTimeout(() => {
@@ -112,12 +124,13 @@ function on_event(event) {
 const connection = new Connection({
     async refresh(still_wanted) {
         events_meanwhile = [];
-        const [status, devices, plugins, update] =
-            await Promise.all([fetch_status(), fetch_devices(), fetch_plugins(), fetch_update()]);
+        const [status, devices, plugins, update, odoo] =
+            await Promise.all([fetch_status(), fetch_devices(), fetch_plugins(), fetch_update(), fetch_odoo()]);
         if (!still_wanted()) return;
-        Object.assign(model, {status, plugins, update, devices: new Map(devices.map((device) => [device.identifier, device]))});
+        Object.assign(model, {status, plugins, update, odoo, devices: new Map(devices.map((device) => [device.identifier, device]))});
         for (const event of events_meanwhile ?? []) apply(event);
         events_meanwhile = null;
+        if (typeof status.uptime_s === "number") model.clock_ahead = status.started_at + status.uptime_s - Date.now() / 1000;
         model.started = true;
     },
     event: on_event,

@@ -121,6 +121,77 @@ export function received_bytes({received, expected}) {
 /** Development mode is said on top of the page for as long as it lasts. */
 export const development_warning = (report) => (report?.warnings ?? []).map(String).find((text) => /\bdevelopment\b/i.test(text)) ?? "";
 
+const k_pairing_states = {
+    paired: ["good", "Paired"],
+    code: ["wait", "Waits to be connected"],
+    asking: ["wait", "Asks for a code"],
+    expired: ["warn", "The code has expired"],
+    no_network: ["bad", "No network"],
+    no_service: ["warn", "No code can be had"],
+    off: ["wait", "Not connected"],
+};
+
+const k_bus_states = {
+    connected: ["good", "Connected"],
+    polling: ["good", "Connected by polling"],
+    connecting: ["wait", "Connecting…"],
+    waiting: ["bad", "Server does not answer"],
+    off: ["wait", "Being registered"],
+};
+
+const k_bus_lines = {
+    connected: "Connected", polling: "By polling: WebSockets do not pass", connecting: "Connecting…",
+    waiting: "Waits for the next try", off: "Not yet",
+};
+
+const k_registration_lines = {
+    registered: "Yes", sending: "Being sent", waiting: "Not yet", failing: "Refused so far", not_paired: "No",
+};
+
+const k_certificate_sources = {
+    configuration: "Of the configuration", authority: "By your own authority", odoo: "By Odoo", self_signed: "Made by this box: browsers warn of it",
+};
+
+/** How the box stands with its database: {paired, headline, tone, text, reason}. */
+export function odoo_state({pairing, server, bus, registration}) {
+    const paired = Boolean(server.url);
+    if (!paired) {
+        const state = words_for(k_pairing_states, pairing.state);
+        return {paired, headline: "Not paired with a database", ...state, reason: pairing.reason};
+    }
+    const name = server.url.replace(/^https?:\/\//, "");
+    const headline = `Paired with ${name}${server.database ? ` (${server.database})` : ""}`;
+    if (bus.state === "off" && registration.state === "failing")
+        return {paired, headline, tone: "bad", text: "Not registered", reason: registration.reason};
+    const reason = bus.reason || (registration.state === "failing" ? registration.reason : "");
+    return {paired, headline, ...words_for(k_bus_states, bus.state), reason};
+}
+
+/** Lines for the card of a box that is paired. */
+export function odoo_facts({server, bus, registration, uplink}) {
+    if (!server.url) return [];
+    let line = k_bus_lines[bus.state] ?? readable(bus.state);
+    if (bus.state === "waiting" && bus.next_try_ms > 0) line += ` in ${Math.ceil(bus.next_try_ms / 1000)} s`;
+    const lost = Object.values(uplink.dropped ?? {}).reduce((sum, count) => sum + count, 0);
+    return [
+        ["Devices known there", k_registration_lines[registration.state] ?? readable(registration.state)],
+        ["Messages", line],
+        ["Results waiting", uplink.waiting ? `${uplink.waiting} (${Math.ceil(uplink.waiting_bytes / 1024)} KiB)` : "none"],
+        ["Results dropped", uplink.dropped_durable ? String(uplink.dropped_durable) : ""],
+        ["Passing values dropped", lost ? String(lost) : ""],
+    ];
+}
+
+export function certificate_facts(certificate) {
+    const {source, subject, names, not_after, days_left} = certificate;
+    return [
+        ["Issued", !source ? "There is none yet" : k_certificate_sources[source] ?? readable(source)],
+        ["For", [...new Set([subject, ...(names ?? [])])].filter(Boolean).join(", ")],
+        ["Good until", not_after ? `${not_after} UTC (${days_left < 0 ? "over" : plural(days_left, "day", "days")})` : ""],
+        ["Checked", certificate.checked ? new Date(certificate.checked * 1000).toLocaleString() : ""],
+    ];
+}
+
 export function box_state(status) {
     if (!status) return {tone: "wait", text: "Connecting…"};
     if (status.state === "ok") return {tone: "good", text: "Everything works"};
