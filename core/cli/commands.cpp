@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "answers.hpp"
+#include "pair_commands.hpp"
 #include "util/utf8.hpp"
 
 namespace backplane::cli {
@@ -116,6 +117,7 @@ ExitCode show_status(const BoxClient& box, const Output& output) {
             std::cout << ", server reached " << local_time(contact, false);
         std::cout << '\n';
     }
+    show_server_line(box, output.terminal);
     const char* heading = "Problems  ";
     for (const json::value& problem : list(*answer, "problems")) {
         if (!problem.is_string()) continue;

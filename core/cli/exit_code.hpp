@@ -9,7 +9,7 @@ enum class ExitCode {
     ok = 0,
     failed = 1,    ///< the box could not be reached, or did not answer as it should
     usage = 2,     ///< the command line is wrong
-    degraded = 3,  ///< the box works, but a device is unreachable or a plug-in was put aside
+    degraded = 3,  ///< the box works, but a device or plug-in does not, or it is not paired
 };
 
 }  // namespace backplane::cli
