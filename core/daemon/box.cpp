@@ -6,9 +6,7 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -19,10 +17,13 @@
 #include "backplane/core/event_ring.hpp"
 #include "backplane/core/http.hpp"
 #include "backplane/core/log.hpp"
+#include "backplane/core/log_levels.hpp"
 #include "backplane/sync/browser.hpp"
-#include "backplane/sync/handlers.hpp"
+#include "backplane/sync/odoo_link.hpp"
 #include "homepage.hpp"
+#include "listening.hpp"
 #include "network_address.hpp"
+#include "network_watch.hpp"
 #include "plugin_updates.hpp"
 #include "registry/registry.hpp"
 #include "store/device_memory.hpp"
@@ -40,18 +41,22 @@ using core::Result;
 struct Box::Parts {
     explicit Parts(boost::asio::io_context& l) : loop(l) {}
 
+    Box* box = nullptr;  ///< the owner
     boost::asio::io_context& loop;
     std::chrono::steady_clock::time_point started_steady = std::chrono::steady_clock::now();
     std::chrono::system_clock::time_point started = std::chrono::system_clock::now();
     core::Config config;
     std::vector<std::string> problems;
-    std::vector<std::uint16_t> ports;
+    Listening listening;
     std::unique_ptr<core::DeviceMemory> memory;
+    std::unique_ptr<core::LogLevels> log_levels;
     core::EventRing events;
     std::unique_ptr<core::DurableFiles> files = core::DurableFiles::posix();
-    std::unique_ptr<sync::HandlerDownload> download;
+    std::unique_ptr<sync::OdooLink> link;
     std::unique_ptr<core::Registry> registry;
+    core::Subscription levels_heard;  ///< plug-ins that run learn their new level
     std::unique_ptr<core::Updater> updater;
+    std::unique_ptr<NetworkWatch> network_watch;
     boost::asio::steady_timer settle_timer{loop};
     std::unique_ptr<core::Api> api;
     std::unique_ptr<sync::BrowserRoutes> browser;
@@ -73,43 +78,35 @@ struct Box::Parts {
 
     std::vector<std::string> current_problems() const {
         std::vector<std::string> all = problems;
+        all.insert(all.end(), listening.problems.begin(), listening.problems.end());
         if (!memory->durable())
             all.emplace_back(
                 "what the box learns is not kept over a restart: its state folder cannot be "
                 "written; the log "
                 "says why");
         for (auto& problem : updater->problems()) all.push_back(std::move(problem));
-        if (std::string warning = download->warning(); !warning.empty())
-            all.push_back(std::move(warning));
+        for (auto& problem : link->problems()) all.push_back(std::move(problem));
+        if (std::string problem = log_levels->problem(); !problem.empty())
+            all.push_back(std::move(problem));
         return all;
     }
 
     Result<void> read_configuration(const Options& options);
+    sync::BoxInfo box_info();
+    void make_log_levels(const Options& options);
+    void make_link(const Options& options);
+    void restart_box();
     Result<void> make_registry(const Options& options);
     std::vector<core::CataloguedPlugin> read_plugins(const Options& options);
-    void begin_updates();
-    void make_routes(core::HttpRouter& router, Box& box);
-    Result<void> listen(const Options& options);
+    void begin_network();
+    void make_routes(core::HttpRouter& router);
 };
 
 namespace {
 
-// systemd.exec(5), sd_listen_fds(3): inherited sockets begin at 3.
-constexpr int k_first_inherited_fd = 3;
-
 // How often the registry is asked whether all interfaces have told what is there; a matter of moments after a start.
 constexpr auto k_settle_look = 100ms;
-
-/// Sockets that the service manager has opened for us (80 and 443 need rights that the service does not have).
-std::vector<int> inherited_sockets() {
-    const char* pid = std::getenv("LISTEN_PID");
-    const char* count = std::getenv("LISTEN_FDS");
-    if (!pid || !count || std::strtol(pid, nullptr, 10) != ::getpid()) return {};
-    std::vector<int> fds;
-    for (long i = 0; i < std::strtol(count, nullptr, 10) && i < 16; ++i)
-        fds.push_back(k_first_inherited_fd + static_cast<int>(i));
-    return fds;
-}
+constexpr auto k_settle_limit = 10s;
 
 void serve_homepage(core::HttpRouter& router) {
     for (const core::StaticFile& file : core::homepage_files()) {
@@ -144,6 +141,17 @@ Result<void> Box::Parts::read_configuration(const Options& options) {
     config = std::move(*loaded);
     if (options.log_level) config.log.level = *options.log_level;
     if (options.http_port) config.http.port = *options.http_port;
+    if (options.https_port) {
+        config.https.port = *options.https_port;
+        config.https.port_given = true;
+    }
+    // A demonstration asks nobody on the Internet unless it was told to.
+    if (options.demo) {
+        const core::Config::Odoo usual;
+        if (config.odoo.pairing_proxy == usual.pairing_proxy) config.odoo.pairing_proxy.clear();
+        if (config.odoo.certificate_service == usual.certificate_service)
+            config.odoo.certificate_service.clear();
+    }
     if (options.http_address) config.http.addresses = {*options.http_address};
 
     core::LogLevel level = core::LogLevel::info;
@@ -151,6 +159,50 @@ Result<void> Box::Parts::read_configuration(const Options& options) {
     for (const auto& [component, name] : config.log.components)
         if (core::parse_log_level(name, level)) core::set_log_level(component, level);
     return {};
+}
+
+/// What the box says of itself; server, domain and certificate are added by the link.
+sync::BoxInfo Box::Parts::box_info() {
+    sync::BoxInfo info;
+    const NetworkAddress& network = address();
+    info.identifier = memory->box_identity();
+    info.ip = network.ip;
+    info.mac = network.mac;
+    info.hostname = hostname();
+    info.started = started_steady;
+    return info;
+}
+
+/// From here on what somebody has changed counts, too.
+void Box::Parts::make_log_levels(const Options& options) {
+    core::LogLevels::Setup setup{loop, options.state_dir + "/log-levels.json"};
+    core::parse_log_level(config.log.level, setup.level);
+    for (const auto& [component, name] : config.log.components)
+        if (core::LogLevel level{}; core::parse_log_level(name, level))
+            setup.components[component] = level;
+    log_levels = std::make_unique<core::LogLevels>(std::move(setup));
+    levels_heard = log_levels->on_change([this] {
+        if (registry) registry->log_levels_changed();
+    });
+}
+
+void Box::Parts::make_link(const Options& options) {
+    link = std::make_unique<sync::OdooLink>(sync::OdooLink::Setup{
+        loop, config, events, options.state_dir, [this] { return box_info(); },
+        [this] { restart_box(); }, [this]() -> core::Updates* { return updater.get(); },
+        [this](core::TlsIdentity identity) {
+            if (const auto used = http->use_identity(identity); !used)
+                core::log_error("http", "identity.refused", {{"reason", used.error().text}});
+        }});
+    network_watch = std::make_unique<NetworkWatch>(loop, [this] {
+        address_read.reset();
+        link->network_changed();
+    });
+}
+
+void Box::Parts::restart_box() {
+    restart = true;
+    box->stop();
 }
 
 Result<void> Box::Parts::make_registry(const Options& options) {
@@ -164,14 +216,10 @@ Result<void> Box::Parts::make_registry(const Options& options) {
         return failure("plugins.host", "cannot run the plug-in host " + options.host_program +
                                            ": reinstall, or give its path with --plugin-host");
     memory = std::make_unique<core::DeviceMemory>(options.state_dir);
-
-    sync::HandlerDownloadOptions handlers;
-    handlers.server = config.odoo.server;
-    handlers.identifier = memory->box_identity();
-    handlers.mac = network_address().mac;
-    download = std::make_unique<sync::HandlerDownload>(loop, std::move(handlers));
-    updater =
-        make_updater(loop, options, config, *files, *download, read_plugins(options), problems);
+    make_log_levels(options);
+    make_link(options);
+    updater = make_updater(loop, options, config, *files, link->bundles(), read_plugins(options),
+                           problems);
 
     core::Registry::Setup setup;
     setup.config = config;
@@ -213,74 +261,48 @@ std::vector<core::CataloguedPlugin> Box::Parts::read_plugins(const Options& opti
     return {};
 }
 
-/// The network is asked once the devices are there, so that no start waits for it. The updater has a limit of its own.
-void Box::Parts::begin_updates() {
-    if (registry->all_interfaces_settled()) return updater->ready();
+/// The network is asked once the devices are there, so that no start waits for it; a bus that does not say that it is
+/// complete holds nobody up for long. The updater has a limit of its own.
+void Box::Parts::begin_network() {
+    const bool settled = registry->all_interfaces_settled();
+    const bool late = std::chrono::steady_clock::now() - started_steady >= k_settle_limit;
+    if (settled || late) {
+        link->begin();
+        return updater->ready();
+    }
     settle_timer.expires_after(k_settle_look);
     settle_timer.async_wait([this](const boost::system::error_code& error) {
-        if (!error && !stopping) begin_updates();
+        if (!error && !stopping) begin_network();
     });
 }
 
-void Box::Parts::make_routes(core::HttpRouter& router, Box& box) {
-    api = std::make_unique<core::Api>(core::ApiContext{
-        loop, *registry, events, k_version, memory->box_identity(), hostname(), started,
-        started_steady, [this] { return ports; }, [this] { return http->statistics(); },
-        [this] { return current_problems(); }, updater.get()});
+void Box::Parts::make_routes(core::HttpRouter& router) {
+    core::ApiContext about{loop,
+                           *registry,
+                           events,
+                           k_version,
+                           memory->box_identity(),
+                           hostname(),
+                           started,
+                           started_steady,
+                           [this] { return listening.http; },
+                           [this] { return http->statistics(); },
+                           [this] { return current_problems(); },
+                           [this] { return listening.https; },
+                           updater.get()};
+    about.log_levels = log_levels.get();
+    api = std::make_unique<core::Api>(std::move(about));
     api->install(router);
-    browser = std::make_unique<sync::BrowserRoutes>(
-        sync::BrowserContext{*registry, events, sync::asio_timers(loop),
-                             [this] {
-                                 sync::BoxInfo info;
-                                 const NetworkAddress& network = address();
-                                 info.identifier = memory->box_identity();
-                                 info.ip = network.ip;
-                                 info.mac = network.mac;
-                                 info.hostname = hostname();
-                                 info.server_url = config.odoo.server;
-                                 info.started = started_steady;
-                                 return info;
-                             },
-                             [this, &box] {
-                                 restart = true;
-                                 box.stop();
-                             },
-                             updater.get()});
+    sync::BrowserContext context{link->devices(), events, sync::asio_timers(loop),
+                                 [this] { return link->box(); }};
+    context.restart = [this] { restart_box(); };
+    context.updates = updater.get();
+    context.log_levels = log_levels.get();
+    context.link = link.get();
+    browser = std::make_unique<sync::BrowserRoutes>(std::move(context));
+    link->install(router);
     browser->install(router);
     serve_homepage(router);
-}
-
-Result<void> Box::Parts::listen(const Options& options) {
-    for (const int fd : inherited_sockets())
-        if (const auto result = http->listen_fd(fd); !result)
-            return failure(result.error().code, result.error().text);
-    bool any = false;
-    std::string first_problem;
-    for (const std::string& address : config.http.addresses) {
-        // With port 0 the first address takes a free port and the others follow it.
-        const std::uint16_t wanted =
-            config.http.port == 0 && !ports.empty() ? ports.front() : config.http.port;
-        const auto port = http->listen_tcp(address, wanted);
-        if (port) {
-            any = true;
-            if (std::find(ports.begin(), ports.end(), *port) == ports.end()) ports.push_back(*port);
-        } else if (first_problem.empty()) {
-            first_problem = port.error().text;
-        }
-    }
-    // A system without IPv6 has only one of the two default addresses; that is no reason not to start.
-    if (!any) return failure("http.listen", first_problem);
-    if (!first_problem.empty())
-        core::log_warning("box", "http.listen_failed", {{"reason", first_problem}});
-
-    std::error_code ignored;
-    std::filesystem::create_directories(std::filesystem::path(options.control_socket).parent_path(),
-                                        ignored);
-    if (const auto control = http->listen_unix(options.control_socket); !control) {
-        core::log_warning("box", "control_socket.failed", {{"reason", control.error().text}});
-        problems.push_back("the backplane command cannot reach this box: " + control.error().text);
-    }
-    return {};
 }
 
 Box::Box(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -289,19 +311,22 @@ Box::~Box() = default;
 Result<std::unique_ptr<Box>> Box::start(boost::asio::io_context& loop, const Options& options) {
     std::unique_ptr<Box> box{new Box(std::make_unique<Parts>(loop))};
     Parts& parts = *box->parts_;
+    parts.box = box.get();
     if (auto result = parts.read_configuration(options); !result)
         return failure(result.error().code, result.error().text);
     if (auto result = parts.make_registry(options); !result)
         return failure(result.error().code, result.error().text);
     core::HttpRouter router;
     parts.http = core::HttpServer::create(loop, core::with_room_for_bundles(), router);
-    if (auto result = parts.listen(options); !result)
-        return failure(result.error().code, result.error().text);
-    parts.make_routes(router, *box);
+    parts.link->attach(*parts.registry);
+    auto listening = listen(*parts.http, parts.config, options.control_socket);
+    if (!listening) return failure(listening.error().code, listening.error().text);
+    parts.listening = std::move(*listening);
+    parts.make_routes(router);
     parts.updater->begin(*parts.registry);
     parts.registry->begin();
-    parts.begin_updates();
-    for (const std::uint16_t port : parts.ports)
+    parts.begin_network();
+    for (const std::uint16_t port : parts.listening.http)
         core::log_info("box", "box.started",
                        {{"version", k_version},
                         {"address", "http://localhost:" + std::to_string(port) + "/"},
@@ -315,6 +340,7 @@ void Box::stop() {
     core::log_info("box", "box.stopping", {{"restart", parts_->restart ? "yes" : "no"}});
     // A driver that ends because the box does has not failed.
     parts_->updater->stop();
+    parts_->link->stop();
     // Drivers first: while they finish, browsers still get their answers.
     parts_->registry->stop([this] {
         parts_->http->stop(500ms, [this] {

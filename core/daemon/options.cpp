@@ -39,6 +39,8 @@ ParsedOptions parse_options(int argc, char** argv) {
                    "Address to listen on, instead of the configured ones");
     app.add_option("--http-port", options.http_port,
                    "HTTP port, instead of the configured one (8069); 0 takes a free one");
+    app.add_option("--https-port", options.https_port,
+                   "HTTPS port, instead of the configured one (443); 0 takes a free one");
     app.add_option("--log-level", options.log_level, "error, warning, info or debug")
         ->check(CLI::IsMember({"error", "warning", "info", "debug"}));
     app.add_flag("--demo", options.demo,

@@ -21,6 +21,7 @@ struct Options {
     std::string
         control_socket;  ///< default: /run/backplane/control.sock, or in a state folder that was given
     std::optional<std::uint16_t> http_port;
+    std::optional<std::uint16_t> https_port;
     std::optional<std::string> http_address;
     std::optional<std::string> log_level;
     bool demo = false;

@@ -76,6 +76,7 @@ public:
     BoxProcess& operator=(const BoxProcess&) = delete;
 
     std::uint16_t port() const { return port_; }
+    std::uint16_t https_port() const { return https_port_; }
     pid_t pid() const { return pid_; }
     bool alive() const;
     std::string log() const;  ///< stderr so far
@@ -112,6 +113,8 @@ public:
 
     /// SIGTERM and wait; the exit code, or -signal.
     int stop();
+    /// SIGKILL, as if the power were cut; no answer, no goodbye.
+    void kill();
     /// Waits until it ends by itself.
     int wait_for_end(std::chrono::milliseconds limit = 10s);
 
@@ -126,8 +129,9 @@ private:
     std::filesystem::path control_socket_;
     std::filesystem::path log_file_;
     pid_t pid_ = -1;
-    std::uint16_t port_ = 0;
+    std::uint16_t port_ = 0, https_port_ = 0;
     std::optional<int> ended_;
+    bool killed_ = false;
 };
 
 /// Looks again and again until it holds or the limit has passed.
