@@ -8,7 +8,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,7 +23,9 @@
 
 #include "clients.hpp"
 #include "figures.hpp"
+#include "odoo_scenarios.hpp"
 #include "processes.hpp"
+#include "scale_bench.hpp"
 #include "support/box_process.hpp"
 #include "support/serial_scale.hpp"
 #include "update_scenarios.hpp"
@@ -43,45 +44,6 @@ namespace {
 constexpr int k_characters_of_a_reading = 1 + 8;
 constexpr double k_wire_ms = k_characters_of_a_reading * 10 * 1000 / 9600.0;
 
-void require(bool condition, const std::string& otherwise) {
-    if (!condition) throw std::runtime_error(otherwise);
-}
-
-int times(double scale, int usual, int least = 1) {
-    return std::max(least, static_cast<int>(std::lround(scale * usual)));
-}
-
-/// The emulated line is to be as exact as a crystal: by default the kernel adds up to 50 µs to every character. Only for
-/// threads that are made while it lives, not for the box.
-class ExactTimers {
-public:
-    ExactTimers() { ::prctl(PR_SET_TIMERSLACK, 1UL); }
-    ~ExactTimers() { ::prctl(PR_SET_TIMERSLACK, 0UL); }
-    ExactTimers(const ExactTimers&) = delete;
-    ExactTimers& operator=(const ExactTimers&) = delete;
-};
-
-/// A scale on a serial line, and what a box must be told to find it.
-class ScaleOnLine {
-public:
-    ScaleOnLine() : link_((folder_ / "scale0").string()) {
-        const ExactTimers exact;
-        scale_ = std::make_unique<SerialScale>(link_, 0.5);
-    }
-    const std::string& link() const { return link_; }
-    SerialScale& scale() { return *scale_; }
-    /// Only this port: the machine's own would be probed as well.
-    std::string config(const std::string& more = {}) const {
-        return "interfaces:\n  serial: {extra_ports: [" + link_ +
-               "], ignore: [\"/dev/ttyS*\", \"/dev/ttyUSB*\"]}\n" + more;
-    }
-
-private:
-    TemporaryFolder folder_;
-    std::string link_;
-    std::unique_ptr<SerialScale> scale_;
-};
-
 /// Requests that wait for their answer: long polls, streams, and perhaps the one that asks.
 int waiting(const BoxProcess& box) {
     const std::string body = box.get("/metrics").body;
@@ -96,12 +58,6 @@ void wait_for_listeners(const BoxProcess& box, LoopThread& loop, int wanted) {
         return waiting(box) >= wanted;
     });
     require(there, "there are not " + std::to_string(wanted) + " requests that wait");
-}
-
-BoxProcess::Options with_config(std::string config) {
-    BoxProcess::Options options;
-    options.config = std::move(config);
-    return options;
 }
 
 /// The box's plug-ins and the source of events beside them.
@@ -268,39 +224,9 @@ void measure_memory(double scale) {
 void measure_latency(double scale) {
     ScaleOnLine line;
     BoxProcess box{with_config(line.config())};
-    const std::string device(box.wait_for_state("scale", "ready").at("identifier").as_string());
-    Inbox inbox;
-    LoopThread loop;
-    loop.spawn(poll_for_ever(loop.loop(), box.port(), "latency", device, [&](const Answer& answer) {
-        inbox.put({answer.at, answer.body});
-        return true;
-    }));
-    std::mt19937 random{7};
-    std::uniform_int_distribution<int> pause_us{30'000, 60'000};
-    std::uniform_int_distribution<int> grams{100, 9900};
     Samples waits;
-    int lost = 0, last = 0;
-    for (int i = 0; i < times(scale, 200) + 5; ++i) {
-        // Long enough for the poll to wait again, and anywhere in the cycle of question and answer.
-        std::this_thread::sleep_for(std::chrono::microseconds{pause_us(random)});
-        int weight = grams(random);
-        while (weight == last) weight = grams(random);
-        last = weight;
-        inbox.clear();
-        const auto changed = Clock::now();
-        line.scale().set_weight(weight / 1000.0);
-        Received event;
-        const bool came = inbox.take(
-            event,
-            [&](const Received& r) {
-                const auto result = number_behind(r.text, "result");
-                return !result.empty() && std::abs(to_number(result) - weight / 1000.0) < 1e-9;
-            },
-            15s);
-        loop.check();
-        if (i < 5) continue;  // the first ones find caches cold
-        came ? waits.add(event.at - changed) : static_cast<void>(++lost);
-    }
+    int lost = 0;
+    sample_weights(box, line, times(scale, 200), waits, lost);
     json::object figure = waits.summary();
     figure["lost"] = lost;
     figure["wire_ms"] = k_wire_ms;
@@ -596,6 +522,8 @@ const std::vector<Scenario>& scenarios() {
         {"recovery", "a driver's process is killed", &measure_recovery},
         {"swap", "a driver is replaced while ten browsers use it", &measure_swap},
         {"swap_all", "twelve plug-ins are replaced by one press of the button", &measure_swap_all},
+        {"away", "a weight changes while the Odoo server is a black hole", &measure_away},
+        {"return", "the Odoo server returns: the box is on its bus again", &measure_return},
         {"hello", "GET /hw_proxy/hello on 32 connections, by the own client", &measure_hello},
     };
     return all;
