@@ -66,8 +66,9 @@ struct Opened {
     std::string first_problem;
 };
 
-Opened open_all(const std::vector<std::string>& addresses, std::uint16_t port,
-                const std::function<Result<std::uint16_t>(const std::string&, std::uint16_t)>& open) {
+Opened open_all(
+    const std::vector<std::string>& addresses, std::uint16_t port,
+    const std::function<Result<std::uint16_t>(const std::string&, std::uint16_t)>& open) {
     Opened out;
     for (const std::string& address : addresses) {
         // With port 0 the first address takes a free port and the others follow it.
@@ -118,10 +119,12 @@ Result<Listening> listen(core::HttpServer& server, const core::Config& config,
     }
 
     std::error_code ignored;
-    std::filesystem::create_directories(std::filesystem::path(control_socket).parent_path(), ignored);
+    std::filesystem::create_directories(std::filesystem::path(control_socket).parent_path(),
+                                        ignored);
     if (const auto control = server.listen_unix(control_socket); !control) {
         core::log_warning("box", "control_socket.failed", {{"reason", control.error().text}});
-        out.problems.push_back("the backplane command cannot reach this box: " + control.error().text);
+        out.problems.push_back("the backplane command cannot reach this box: " +
+                               control.error().text);
     }
     return out;
 }

@@ -24,9 +24,8 @@ TEST_F(APairedBox, carries_out_an_action_and_tells_the_server_how_it_ended) {
     ASSERT_TRUE(wait_for_ledger(1));
     EXPECT_THAT(ledger(), ElementsAre(Field(&LedgerLine::n, "1")));
     odoo_.notify_action("ledger_camera", "take_picture", {{"n", "2"}, {"session_id", "till-1"}});
-    const auto reply = odoo_.wait_for_reply([](const json::object& told) {
-        return is_reply_to(told, "ledger_camera", "success");
-    });
+    const auto reply = odoo_.wait_for_reply(
+        [](const json::object& told) { return is_reply_to(told, "ledger_camera", "success"); });
     ASSERT_TRUE(reply);
     EXPECT_EQ(text_at(*reply, {"iot_box_identifier"}), identifier());
     EXPECT_EQ(text_at(*reply, {"session_id"}), "till-1");
@@ -34,9 +33,8 @@ TEST_F(APairedBox, carries_out_an_action_and_tells_the_server_how_it_ended) {
 
 TEST_F(APairedBox, answers_for_a_device_that_it_does_not_have) {
     odoo_.notify_action("usbEPSONgone", "print_receipt", {{"n", "1"}, {"session_id", "till-1"}});
-    const auto reply = odoo_.wait_for_reply([](const json::object& told) {
-        return is_reply_to(told, "usbEPSONgone", "disconnected");
-    });
+    const auto reply = odoo_.wait_for_reply(
+        [](const json::object& told) { return is_reply_to(told, "usbEPSONgone", "disconnected"); });
     ASSERT_TRUE(reply);
     EXPECT_EQ(text_at(*reply, {"session_id"}), "till-1");
 }
@@ -76,14 +74,12 @@ TEST_F(APairedBox, runs_an_id_once_whichever_way_it_comes) {
 
 TEST_F(APairedBox, does_not_let_one_slow_device_hold_up_another) {
     for (int i = 0; i < 5; ++i)
-        odoo_.notify_action("ledger_printer", "print_receipt",
-                            {{"n", "slow"}, {"hold_ms", 3'000}});
+        odoo_.notify_action("ledger_printer", "print_receipt", {{"n", "slow"}, {"hold_ms", 3'000}});
     ASSERT_TRUE(wait_for_ledger(1));
     const auto begin = std::chrono::steady_clock::now();
     odoo_.notify_action("ledger_camera", "take_picture", {{"n", "quick"}});
-    ASSERT_TRUE(odoo_.wait_for_reply([](const json::object& told) {
-        return is_reply_to(told, "ledger_camera", "success");
-    }));
+    ASSERT_TRUE(odoo_.wait_for_reply(
+        [](const json::object& told) { return is_reply_to(told, "ledger_camera", "success"); }));
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s * k_patience);
     EXPECT_THAT(ledger(), SizeIs(2)) << "the second slow one has begun before its turn";
 }
@@ -107,9 +103,8 @@ TEST_F(APairedBox, does_not_repeat_a_payment_that_was_cut_off_and_says_so) {
                         {{"n", "1"}, {"hold_ms", 60'000}, {"session_id", "till-1"}});
     ASSERT_TRUE(wait_for_ledger(1));
     crash_and_restart();
-    const auto reply = odoo_.wait_for_reply([](const json::object& told) {
-        return is_reply_to(told, "ledger_payment", "error");
-    });
+    const auto reply = odoo_.wait_for_reply(
+        [](const json::object& told) { return is_reply_to(told, "ledger_payment", "error"); });
     ASSERT_TRUE(reply);
     EXPECT_THAT(json::serialize(*reply), HasSubstr("may have been carried out"));
     EXPECT_THAT(ledger(), SizeIs(1));
@@ -150,7 +145,10 @@ TEST_F(APairedBox, polls_where_websockets_do_not_pass) {
     odoo_.fault("/websocket", Fault::page(502));
     odoo_.reset_connections();
     wait_for_status(
-        [](const json::object& all) { return text_at(all, {"bus", "state"}) == "polling"; }, 60s);
+        [](const json::object& all) {
+            return text_at(all, {"bus", "state"}) == "polling";
+        },
+        60s);
     odoo_.notify_action("ledger_printer", "print_receipt", {{"n", "polled"}});
     ASSERT_TRUE(wait_for_ledger(1));
     EXPECT_EQ(ledger().front().n, "polled");

@@ -31,12 +31,15 @@ struct Effects {
 using AnOrderOfTheServer = ABoxAndOdoo;
 
 TEST_F(AnOrderOfTheServer, has_its_effect_once_or_marked_whatever_is_cut) {
-    const int cuts = number_from("BP_CUTS", 60);
-    const int actions = number_from("BP_ACTIONS", 600);
-    const auto seed = static_cast<unsigned>(number_from("BP_SEED", static_cast<int>(std::random_device{}() >> 1)));
+    const int cuts = number_from("BP_CUTS", 1'000);
+    const int actions = number_from("BP_ACTIONS", 10'000);
+    const auto seed = static_cast<unsigned>(
+        number_from("BP_SEED", static_cast<int>(std::random_device{}() >> 1)));
     std::printf("%d cuts, %d actions, BP_SEED=%u\n", cuts, actions, seed);
     std::mt19937 random{seed};
-    const auto up_to = [&](int most) { return std::uniform_int_distribution<int>{0, most}(random); };
+    const auto up_to = [&](int most) {
+        return std::uniform_int_distribution<int>{0, most}(random);
+    };
 
     start_box();
     pair();
@@ -51,7 +54,7 @@ TEST_F(AnOrderOfTheServer, has_its_effect_once_or_marked_whatever_is_cut) {
             const std::string& type = types[static_cast<std::size_t>(up_to(2))];
             sent[n] = type;
             odoo_.notify_action("ledger_" + type,
-                                type == "printer" ? "print_receipt"
+                                type == "printer"   ? "print_receipt"
                                 : type == "payment" ? "pay"
                                                     : "take_picture",
                                 {{"n", n}, {"action_unique_id", "id-" + n}, {"session_id", n}});
@@ -68,7 +71,9 @@ TEST_F(AnOrderOfTheServer, has_its_effect_once_or_marked_whatever_is_cut) {
                 std::this_thread::sleep_for(std::chrono::milliseconds{up_to(100)});
                 odoo_.start();
                 break;
-            case 1: odoo_.reset_connections(); break;
+            case 1:
+                odoo_.reset_connections();
+                break;
             case 2:
                 odoo_.fault(Fault::black_hole());
                 std::this_thread::sleep_for(std::chrono::milliseconds{up_to(300)});
@@ -79,7 +84,9 @@ TEST_F(AnOrderOfTheServer, has_its_effect_once_or_marked_whatever_is_cut) {
                 std::this_thread::sleep_for(std::chrono::milliseconds{up_to(100)});
                 odoo_.heal();
                 break;
-            case 4: odoo_.close_websockets(up_to(1) == 0 ? 1001 : 4002); break;
+            case 4:
+                odoo_.close_websockets(up_to(1) == 0 ? 1001 : 4002);
+                break;
             default:
                 crash_and_restart();
                 ++killed;
@@ -110,8 +117,7 @@ TEST_F(AnOrderOfTheServer, has_its_effect_once_or_marked_whatever_is_cut) {
         120s * k_patience);
     EXPECT_TRUE(all_done);
     for (const json::object& reply : odoo_.replies())
-        if (text_at(reply, {"status"}) == "error")
-            unsure.emplace(text_at(reply, {"session_id"}));
+        if (text_at(reply, {"status"}) == "error") unsure.emplace(text_at(reply, {"session_id"}));
 
     int lost = 0, unmarked = 0, doubled = 0, repeated = 0, not_repeated = 0;
     for (const auto& [n, type] : sent) {
@@ -126,9 +132,11 @@ TEST_F(AnOrderOfTheServer, has_its_effect_once_or_marked_whatever_is_cut) {
             if (type == "printer") repeated += effect.repeated;
         }
     }
-    std::printf("killed %d times; receipts repeated and marked: %d; payments cut off before their effect and said "
-                "so: %d\n",
-                killed, repeated, not_repeated);
+    std::printf(
+        "killed %d times; receipts repeated and marked: %d; payments cut off before their effect "
+        "and said "
+        "so: %d\n",
+        killed, repeated, not_repeated);
     EXPECT_EQ(lost, 0);
     EXPECT_EQ(unmarked, 0) << "receipts that were printed again without a mark";
     EXPECT_EQ(doubled, 0) << "payments that were carried out twice";

@@ -50,8 +50,7 @@ void ABoxAndOdoo::crash_and_restart() {
 void ABoxAndOdoo::pair() {
     for (const char* device : {"ledger_printer", "ledger_payment", "ledger_camera"})
         box_->wait_for_state(device, "ready");
-    const HttpAnswer answer =
-        post("/api/v1/odoo/pair", {{"token", odoo_.connection_token()}});
+    const HttpAnswer answer = post("/api/v1/odoo/pair", {{"token", odoo_.connection_token()}});
     ASSERT_EQ(answer.status, 200) << answer.body;
     ASSERT_TRUE(odoo_.wait_for_box_connected()) << json::serialize(odoo_status());
     // What comes first to a box that was never on this bus counts as older than the pairing.

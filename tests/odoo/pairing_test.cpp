@@ -13,15 +13,17 @@ using ABoxOfAShop = ABoxAndOdoo;
 
 TEST_F(ABoxOfAShop, says_why_it_is_not_paired_when_nobody_gives_codes) {
     start_box();
-    const json::object status = wait_for_status(
-        [](const json::object& all) { return text_at(all, {"pairing", "state"}) == "off"; });
+    const json::object status = wait_for_status([](const json::object& all) {
+        return text_at(all, {"pairing", "state"}) == "off";
+    });
     EXPECT_THAT(std::string(text_at(status, {"pairing", "reason"})), HasSubstr("token"));
 }
 
 TEST_F(ABoxOfAShop, tells_what_is_wrong_with_a_token_and_stays_as_it_was) {
     start_box();
-    for (const char* wrong : {"", "shop", "https://localhost?token=a", "ftp://shop.example.com?token=a",
-                              "https://shop.example.com?db_uuid=b", "a|b|c"}) {
+    for (const char* wrong :
+         {"", "shop", "https://localhost?token=a", "ftp://shop.example.com?token=a",
+          "https://shop.example.com?db_uuid=b", "a|b|c"}) {
         const HttpAnswer answer = post("/api/v1/odoo/pair", {{"token", wrong}});
         EXPECT_EQ(answer.status, 400) << wrong;
         EXPECT_THAT(answer.body, HasSubstr("\"code\":\"token.")) << wrong;
@@ -55,8 +57,9 @@ TEST_F(ABoxOfAShop, is_paired_by_the_route_that_odoos_page_calls) {
 
 TEST_F(ABoxOfAShop, is_paired_by_a_code_that_somebody_types_into_odoo) {
     start_box("pairing_proxy: \"" + odoo_.url() + "\"");
-    const json::object status = wait_for_status(
-        [](const json::object& all) { return text_at(all, {"pairing", "state"}) == "code"; });
+    const json::object status = wait_for_status([](const json::object& all) {
+        return text_at(all, {"pairing", "state"}) == "code";
+    });
     const std::string code(text_at(status, {"pairing", "code"}));
     EXPECT_EQ(text_at(box_->get("/iot_drivers/data").json().as_object(), {"pairing_code"}), code);
     ASSERT_TRUE(odoo_.pairing().enter_code(code));
@@ -124,23 +127,30 @@ TEST_F(ABoxOfAShop, is_not_unpaired_by_a_message_from_before_it_was_paired) {
 TEST_F(ABoxOfAShop, follows_its_database_to_another_address_of_the_same_owner) {
     start_box();
     pair();
-    const std::size_t before = odoo_.subscriptions();
-    // Another name of the same machine: not the same owner by its name, so somebody has to agree.
-    odoo_.notify("server_update", {{"server_url", odoo_.url("127.0.0.2")}});
+    OdooServer moved;
+    odoo_.notify("server_update", {{"server_url", moved.url()}});
+    EXPECT_TRUE(moved.wait_for_box_connected());
+    EXPECT_TRUE(odoo_.wait_for_box_disconnected());
+    EXPECT_FALSE(moved.registrations().empty());
+}
+
+TEST_F(ABoxOfAShop, follows_it_to_a_stranger_only_when_somebody_at_the_box_agrees) {
+    start_box();
+    pair();
+    const std::string stranger = odoo_.url("127.0.0.2");
+    odoo_.notify("server_update", {{"server_url", stranger}});
     const json::object asked = wait_for_status(
         [](const json::object& all) { return !all.at("confirmations").as_array().empty(); });
     EXPECT_EQ(text_at(asked, {"server", "url"}), odoo_.url());
     const json::object request = asked.at("confirmations").as_array().front().as_object();
     EXPECT_THAT(std::string(text_at(request, {"text"})), HasSubstr("127.0.0.2"));
 
-    ASSERT_EQ(post("/api/v1/odoo/confirmations/" + std::string(text_at(request, {"id"})),
-                   {{"allow", true}})
-                  .status,
-              200);
+    const std::string path = "/api/v1/odoo/confirmations/" + std::string(text_at(request, {"id"}));
+    ASSERT_EQ(post(path, {{"allow", true}}).status, 200);
     wait_for_status([&](const json::object& all) {
-        return text_at(all, {"server", "url"}) == odoo_.url("127.0.0.2");
+        return text_at(all, {"server", "url"}) == stranger;
     });
-    EXPECT_TRUE(odoo_.wait([&] { return odoo_.subscriptions() > before; }));
+    EXPECT_EQ(post(path, {{"allow", true}}).status, 404) << "an answer counts once";
 }
 
 TEST_F(ABoxOfAShop, restarts_when_odoo_says_so_and_answers_first) {
@@ -148,9 +158,8 @@ TEST_F(ABoxOfAShop, restarts_when_odoo_says_so_and_answers_first) {
     pair();
     const auto session = std::string("page-7");
     odoo_.notify("restart_odoo", {{"session_id", session}});
-    const auto reply = odoo_.wait_for_reply([&](const json::object& told) {
-        return text_at(told, {"session_id"}) == session;
-    });
+    const auto reply = odoo_.wait_for_reply(
+        [&](const json::object& told) { return text_at(told, {"session_id"}) == session; });
     ASSERT_TRUE(reply);
     EXPECT_EQ(text_at(*reply, {"status"}), "success");
     EXPECT_EQ(text_at(*reply, {"device_identifier"}), text_at(*reply, {"iot_box_identifier"}));
@@ -162,9 +171,8 @@ TEST_F(ABoxOfAShop, measures_its_network_when_odoo_asks) {
     start_box();
     pair();
     odoo_.notify("test_connection", {{"session_id", "page-8"}});
-    const auto reply = odoo_.wait_for_reply([&](const json::object& told) {
-        return text_at(told, {"session_id"}) == "page-8";
-    });
+    const auto reply = odoo_.wait_for_reply(
+        [&](const json::object& told) { return text_at(told, {"session_id"}) == "page-8"; });
     ASSERT_TRUE(reply);
     // The server is on this machine.
     EXPECT_EQ(text_at(*reply, {"result", "wan_quality"}), "fast") << json::serialize(*reply);
@@ -182,8 +190,8 @@ TEST_F(ABoxOfAShop, opens_no_tunnel_for_the_server_alone) {
     start_box();
     pair();
     odoo_.notify("remote_debug", {{"token", "tunnel-token-of-somebody"}});
-    const auto reply = odoo_.wait_for_reply(
-        [&](const json::object& told) { return told.contains("result"); });
+    const auto reply =
+        odoo_.wait_for_reply([&](const json::object& told) { return told.contains("result"); });
     ASSERT_TRUE(reply);
     EXPECT_THAT(json::serialize(*reply), HasSubstr("\"enabled\":false"));
     EXPECT_THAT(box_->log(), Not(HasSubstr("tunnel-token-of-somebody")));

@@ -36,7 +36,8 @@ ScaleOnLine::ScaleOnLine() : link_((folder_ / "scale0").string()) {
     scale_ = std::make_unique<tests::SerialScale>(link_, 0.5);
 }
 
-void sample_weights(tests::BoxProcess& box, ScaleOnLine& line, int count, Samples& waits, int& lost) {
+void sample_weights(tests::BoxProcess& box, ScaleOnLine& line, int count, Samples& waits,
+                    int& lost) {
     const std::string device(box.wait_for_state("scale", "ready").at("identifier").as_string());
     Inbox inbox;
     LoopThread loop;

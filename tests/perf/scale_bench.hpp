@@ -51,6 +51,7 @@ inline tests::BoxProcess::Options with_config(std::string config) {
 
 /// Changes the weight at random moments and takes the time until a waiting long poll has the event. `count` samples are
 /// added to `waits`; what does not come within 15 s is counted in `lost`.
-void sample_weights(tests::BoxProcess& box, ScaleOnLine& line, int count, Samples& waits, int& lost);
+void sample_weights(tests::BoxProcess& box, ScaleOnLine& line, int count, Samples& waits,
+                    int& lost);
 
 }  // namespace backplane::perf

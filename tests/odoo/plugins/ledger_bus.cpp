@@ -24,11 +24,12 @@ bp_status start(bp_instance* face) {
     const auto* bus = static_cast<const bp_host_bus*>(host->get_extension(host, BP_EXT_BUS));
     for (const char* name : {"printer", "payment", "camera"}) {
         char text[256];
-        std::snprintf(text, sizeof text,
-                      "{\"key\":\"%s\",\"bus\":\"serial\",\"address\":\"ledger:%s\","
-                      "\"identifier\":\"ledger_%s\",\"stable_id\":\"ledger-%s\",\"name\":\"Ledger %s\","
-                      "\"properties\":{\"ledger\":\"%s\"},\"open\":{\"kind\":\"none\"}}",
-                      name, name, name, name, name, name);
+        std::snprintf(
+            text, sizeof text,
+            "{\"key\":\"%s\",\"bus\":\"serial\",\"address\":\"ledger:%s\","
+            "\"identifier\":\"ledger_%s\",\"stable_id\":\"ledger-%s\",\"name\":\"Ledger %s\","
+            "\"properties\":{\"ledger\":\"%s\"},\"open\":{\"kind\":\"none\"}}",
+            name, name, name, name, name, name);
         bus->added(host, {text, std::strlen(text)}, -1);
     }
     return bus->settled(host);

@@ -55,9 +55,11 @@ std::string member(bp_str object, const char* name) {
 bp_status start(bp_instance* face) {
     Ledger& ledger = of(face);
     const bp_str settings = ask<bp_host_settings>(ledger.host, BP_EXT_SETTINGS)->get(ledger.host);
-    ledger.file = ::open(member(settings, "file").c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    ledger.file =
+        ::open(member(settings, "file").c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (ledger.file < 0) return BP_E_IO;
-    return ask<bp_host_device>(ledger.host, BP_EXT_DEVICE)->report(ledger.host, BP_DEVICE_READY, str(""));
+    return ask<bp_host_device>(ledger.host, BP_EXT_DEVICE)
+        ->report(ledger.host, BP_DEVICE_READY, str(""));
 }
 
 void end_action(Ledger& ledger, std::uint64_t id) {
