@@ -99,6 +99,7 @@ struct Box::Parts {
     Result<void> make_registry(const Options& options);
     std::vector<core::CataloguedPlugin> read_plugins(const Options& options);
     void begin_network();
+    sync::PluginNames plugin_names() const;
     void make_routes(core::HttpRouter& router);
 };
 
@@ -276,6 +277,13 @@ void Box::Parts::begin_network() {
     });
 }
 
+sync::PluginNames Box::Parts::plugin_names() const {
+    sync::PluginNames names;
+    for (const core::PluginInfo& plugin : registry->plugins())
+        (plugin.kind == "interface" ? names.interfaces : names.drivers).push_back(plugin.name);
+    return names;
+}
+
 void Box::Parts::make_routes(core::HttpRouter& router) {
     core::ApiContext about{loop,
                            *registry,
@@ -291,6 +299,7 @@ void Box::Parts::make_routes(core::HttpRouter& router) {
                            [this] { return listening.https; },
                            updater.get()};
     about.log_levels = log_levels.get();
+    about.more_metrics = [this] { return link->metrics(); };
     api = std::make_unique<core::Api>(std::move(about));
     api->install(router);
     sync::BrowserContext context{link->devices(), events, sync::asio_timers(loop),
@@ -298,6 +307,7 @@ void Box::Parts::make_routes(core::HttpRouter& router) {
     context.restart = [this] { restart_box(); };
     context.updates = updater.get();
     context.log_levels = log_levels.get();
+    context.plugins = [this] { return plugin_names(); };
     context.link = link.get();
     browser = std::make_unique<sync::BrowserRoutes>(std::move(context));
     link->install(router);
@@ -317,11 +327,12 @@ Result<std::unique_ptr<Box>> Box::start(boost::asio::io_context& loop, const Opt
     if (auto result = parts.make_registry(options); !result)
         return failure(result.error().code, result.error().text);
     core::HttpRouter router;
-    parts.http = core::HttpServer::create(loop, core::with_room_for_bundles(), router);
-    parts.link->attach(*parts.registry);
+    parts.http = core::HttpServer::create(loop, core::with_room_for_bundles(),
+                                          parts.link->for_own_callers(router));
     auto listening = listen(*parts.http, parts.config, options.control_socket);
     if (!listening) return failure(listening.error().code, listening.error().text);
     parts.listening = std::move(*listening);
+    parts.link->attach(*parts.registry);
     parts.make_routes(router);
     parts.updater->begin(*parts.registry);
     parts.registry->begin();

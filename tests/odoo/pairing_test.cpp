@@ -220,4 +220,36 @@ TEST_F(ABoxOfAShop, gets_a_certificate_and_shows_it_from_then_on) {
     EXPECT_TRUE(odoo_.wait([&] { return !odoo_.certificate_statuses().empty(); }));
 }
 
+/// DNS rebinding: a name of somebody else that leads here makes that page the same origin as the box.
+TEST_F(ABoxOfAShop, is_not_changed_by_a_page_of_somebody_else) {
+    start_box();
+    const std::string wish = json::serialize(json::object{{"token", odoo_.connection_token()}});
+    using Headers = std::map<std::string, std::string>;
+    const HttpAnswer rebound = box_->post("/api/v1/odoo/pair", wish, "application/json",
+                                          Headers{{"Host", "evil.example"}});
+    EXPECT_EQ(rebound.status, 421) << rebound.body;
+    for (const char* path : {"/api/v1/update", "/api/v1/actions", "/api/v1/logs/levels"}) {
+        EXPECT_EQ(
+            box_->post(path, "{}", "application/json", Headers{{"Host", "evil.example"}}).status,
+            421)
+            << path;
+        const HttpAnswer foreign =
+            box_->post(path, "{}", "application/json", Headers{{"Origin", "https://evil.example"}});
+        EXPECT_EQ(foreign.status, 403) << path;
+        EXPECT_FALSE(foreign.headers.contains("Access-Control-Allow-Origin")) << path;
+    }
+    for (const char* path : {"/iot_drivers/server_clear", "/iot_drivers/restart_odoo_service",
+                             "/iot_drivers/clear_credential"})
+        EXPECT_EQ(box_->get(path, Headers{{"Sec-Fetch-Site", "cross-site"}}).status, 403) << path;
+    EXPECT_EQ(text_at(odoo_status(), {"server", "url"}), "");
+}
+
+TEST_F(ABoxOfAShop, shows_the_odoo_side_in_its_metrics) {
+    start_box();
+    pair();
+    const std::string metrics = box_->get("/metrics").body;
+    EXPECT_THAT(metrics, HasSubstr("backplane_odoo_"));
+    EXPECT_TRUE(metrics.ends_with("# EOF\n"));
+}
+
 }  // namespace backplane::tests

@@ -39,6 +39,8 @@ struct ApiContext {
     Updates* updates = nullptr;  ///< of plug-ins, outlives the API; null: the routes answer 503
     /// How long a roll-back and the like may take before its answer says that it goes on.
     std::chrono::milliseconds owner_patience{30'000};
+    /// More of /metrics: whole families, without the end mark.
+    std::function<std::string()> more_metrics = {};
     LogLevels* log_levels = nullptr;  ///< outlives the API; null: the routes answer 503
 };
 

@@ -44,7 +44,9 @@ public:
         text_.append(" ").append(value).append("\n");
     }
     void sample(const std::string& value) { sample({}, value); }
-    std::string finish() && { return std::move(text_.append("# EOF\n")); }
+    std::string finish(const std::string& more) && {
+        return std::move(text_.append(more).append("# EOF\n"));
+    }
 
 private:
     std::string text_;
@@ -153,7 +155,7 @@ std::string Metrics::text(const ApiContext& context) const {
     out.sample({{"reason", "too_large"}}, std::to_string(http.too_large));
     out.sample({{"reason", "malformed"}}, std::to_string(http.malformed));
     out.sample({{"reason", "did_not_read"}}, std::to_string(http.cut_off));
-    return std::move(out).finish();
+    return std::move(out).finish(context.more_metrics ? context.more_metrics() : std::string{});
 }
 
 }  // namespace backplane::core

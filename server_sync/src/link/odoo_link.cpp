@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "browser/guarded.hpp"
+#include "browser/own_origin.hpp"
 #include "link/link_parts.hpp"
 #include "link/odoo_routes.hpp"
 #include "link/status_json.hpp"
@@ -163,6 +164,8 @@ void OdooLink::stop() {
 void OdooLink::network_changed() {
     parts_->registration->look_again();
     parts_->bus->look_again();
+    // A certificate of this box's own names its addresses.
+    parts_->certificate->check_now();
 }
 
 core::Devices& OdooLink::devices() noexcept {
@@ -181,6 +184,21 @@ BoxInfo OdooLink::box() const {
 
 core::BundleSource& OdooLink::bundles() noexcept {
     return *parts_->bundles;
+}
+
+core::HttpHandler OdooLink::for_own_callers(core::HttpHandler inner) {
+    return [this, inner = std::move(inner)](const core::HttpExchangePtr& exchange) {
+        const core::HttpRequest& request = exchange->request();
+        const bool reads = request.method == core::HttpMethod::get ||
+                           request.method == core::HttpMethod::head ||
+                           request.method == core::HttpMethod::options;
+        if (!reads && request.path.starts_with("/api/v1/")) {
+            const auto controls = parts_->announcer->controls().lock();
+            const Caller caller = caller_of(request, controls->names());
+            if (caller != Caller::own) return exchange->respond(refuse(request, caller));
+        }
+        inner(exchange);
+    };
 }
 
 void OdooLink::install(core::HttpRouter& router) {

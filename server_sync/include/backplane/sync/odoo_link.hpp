@@ -66,6 +66,10 @@ public:
     /// Where plug-ins come from: the server that the box belongs to at the moment of each question.
     core::BundleSource& bundles() noexcept;
 
+    /// `inner`, but what would change the box by its own interface (/api/v1/, other methods than GET, HEAD and OPTIONS)
+    /// must come from a page of this box or from a program: else 403, or 421 for a name that this box does not have.
+    core::HttpHandler for_own_callers(core::HttpHandler inner);
+
     /// GET /api/v1/pairing and the other routes of docs/reference/http-api.md, section "The Odoo side".
     void install(core::HttpRouter& router);
     /// As GET /api/v1/odoo tells it, without secrets.
