@@ -53,6 +53,50 @@ TEST_F(AHomepage, shows_each_weight_as_the_scale_gives_it) {
     }
 }
 
+TEST_F(AHomepage, says_which_box_it_is_and_lists_what_it_has) {
+    start_demo();
+    const json::object status = box().get("/api/v1/status").json().as_object();
+    const auto of_the_box = [&](const char* member) {
+        return std::string(status.at(member).as_string());
+    };
+    Browser browser;
+    browser.open(url());
+    for (const std::string& text :
+         {"box " + of_the_box("identifier"), "Backplane " + of_the_box("version"),
+          "127.0.0.1:" + std::to_string(box().port()), std::string("running for")})
+        EXPECT_THAT(browser.wait_for_text(text), HasSubstr(text));
+    const json::array devices = box().get("/api/v1/devices").json().at("devices").as_array();
+    ASSERT_FALSE(devices.empty());
+    for (const json::value& device : devices) {
+        const std::string name(device.at("name").as_string());
+        EXPECT_THAT(browser.wait_for_text(name), HasSubstr(name));
+    }
+}
+
+TEST_F(AHomepage, restarts_its_box_and_comes_back_by_itself) {
+    // A port that stays the same: one that was free a moment ago.
+    start_demo();
+    BoxProcess::Options options;
+    options.demo = true;
+    options.http_port = box().port();
+    ASSERT_EQ(box().stop(), 0);
+    start(std::move(options)).wait_for_state("scale", "ready");
+    const auto started = [this] {
+        const HttpAnswer answer = box().get("/api/v1/status");
+        return answer.status == 200 ? answer.json().at("started_at").to_number<double>() : 0;
+    };
+    const double before = started();
+    Browser browser;
+    browser.open(url());
+    ASSERT_THAT(browser.wait_for_text("Everything works"), HasSubstr("Everything works"));
+    browser.run("window.is_the_old_page = true; document.getElementById('odoo-restart').click()");
+    ASSERT_TRUE(browser.wait_until("document.getElementById('restart-dialog').open"));
+    browser.run("document.querySelector('#restart-dialog [type=submit]').click()");
+    EXPECT_TRUE(browser.wait_until("window.is_the_old_page === undefined"));
+    EXPECT_THAT(browser.wait_for_text("Everything works"), HasSubstr("Everything works"));
+    EXPECT_GT(started(), before);
+}
+
 TEST_F(AHomepage, takes_nothing_from_elsewhere_and_runs_nothing_inline) {
     start_demo();
     Browser browser;

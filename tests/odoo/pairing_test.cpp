@@ -181,6 +181,11 @@ TEST_F(ABoxOfAShop, measures_its_network_when_odoo_asks) {
 TEST_F(ABoxOfAShop, asks_for_drivers_when_the_database_was_upgraded) {
     start_box();
     pair();
+    // The pairing itself is a reason to ask, and that is over.
+    ASSERT_TRUE(odoo_.wait_for_requests(1));
+    ASSERT_TRUE(eventually([&] {
+        return text_at(box_->get("/api/v1/update").json().as_object(), {"phase"}) == "idle";
+    }));
     const std::size_t before = odoo_.requests().size();
     odoo_.broadcast("bundle_changed", json::object{{"server_version", "19.1"}});
     EXPECT_TRUE(odoo_.wait_for_requests(before + 1));

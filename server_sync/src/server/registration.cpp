@@ -2,12 +2,12 @@
 // Copyright The Backplane authors.
 #include "server/registration.hpp"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "backplane/core/log.hpp"
 #include "browser/guarded.hpp"
+#include "server/back_off.hpp"
 #include "server/listeners.hpp"
 #include "server/registration_body.hpp"
 #include "store/sync_store.hpp"
@@ -22,9 +22,7 @@ constexpr const char* k_channel = "server.channel";
 
 // A hub brings its devices one after the other: they go in one request, which is sent within 200 ms.
 constexpr std::chrono::milliseconds k_coalesce = 150ms;
-constexpr std::chrono::milliseconds k_first_pause = 500ms;
-constexpr std::chrono::milliseconds k_longest_pause = 30s;
-constexpr double k_jitter = 0.2;  ///< of the pause, to both sides
+constexpr BackOff k_pause{500ms, 30s, 0.8, 1.2};
 constexpr std::size_t k_answer_bytes = 64 * 1024;
 constexpr unsigned k_redirects = 3;
 
@@ -166,18 +164,8 @@ struct Registration::State : std::enable_shared_from_this<Registration::State> {
         status.reason = error.text;
         // Perhaps only its answer was lost: nobody knows what the server has now.
         taken.reset();
-        send_in(pause());
+        send_in(k_pause.after(status.failures - 1, setup.random ? setup.random() : 0.5));
         set_state("failing");
-    }
-
-    std::chrono::milliseconds pause() const {
-        // 500 ms, 1 s, 2 s … and never more than the longest.
-        const unsigned doubled = std::min(status.failures - 1, 10u);
-        const auto base = std::min(k_first_pause * (1u << doubled), k_longest_pause);
-        const double random = setup.random ? setup.random() : 0.5;
-        const double factor = 1 - k_jitter + 2 * k_jitter * random;
-        return std::chrono::milliseconds(
-            static_cast<std::int64_t>(static_cast<double>(base.count()) * factor));
     }
 
     /// The last thing that is done: a listener may destroy all of this.

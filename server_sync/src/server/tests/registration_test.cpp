@@ -378,6 +378,28 @@ TEST_F(ARegistration, does_not_repeat_what_the_server_has_already) {
     EXPECT_THAT(lanes.sent(), SizeIs(2));
 }
 
+/// A box that looks at identifiers alone would leave a scanner in the database as the keyboard that it was taken for.
+TEST_F(ARegistration, is_sent_again_when_a_name_type_or_subtype_changes) {
+    devices.add("usbEPSON", "printer").subtype = "receipt_printer";
+    begin_registered();
+    std::size_t sent = lanes.sent().size();
+    const auto told_after_change = [&] {
+        change("usbEPSON");
+        clock.advance(200ms);
+        EXPECT_THAT(lanes.sent(), SizeIs(++sent));
+        const json::value device = params().at("devices").at("usbEPSON");
+        if (lanes.waiting() > 0) lanes.succeed(k_taken);
+        return device;
+    };
+    auto& device = devices.devices.front();
+    device.name = "Kitchen";
+    EXPECT_EQ(told_after_change().at("name"), "Kitchen");
+    device.subtype = "label_printer";
+    EXPECT_EQ(told_after_change().at("subtype"), "label_printer");
+    device.type = "scanner";
+    EXPECT_EQ(told_after_change().at("type"), "scanner");
+}
+
 // ---- what comes ---------------------------------------------------------------------------------
 
 TEST_F(ARegistration, keeps_the_channel_over_a_restart) {
