@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "backplane/inspect/inspect.hpp"
-#include "store/tests/temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::cli::tests {
 
@@ -34,14 +34,15 @@ struct Outcome {
 };
 
 /// `words[0]` is looked up in PATH. Without a controlling terminal, so that nothing can wait for a person.
-inline Outcome run(const core::TemporaryFolder& folder, Words words, Words environment = {}) {
+inline Outcome run(const backplane::tests::TemporaryFolder& folder, Words words,
+                   Words environment = {}) {
     environment.push_back(std::string{"PATH="} + std::getenv("PATH"));
     std::vector<char*> argv, envp;
     for (std::string& each : words) argv.push_back(each.data());
     for (std::string& each : environment) envp.push_back(each.data());
     argv.push_back(nullptr);
     envp.push_back(nullptr);
-    const std::string place = folder.path(), out = folder.path(".out"), err = folder.path(".err");
+    const std::string place = folder.path(), out = folder.file(".out"), err = folder.file(".err");
     const pid_t child = ::fork();
     if (child == 0) {
         ::setsid();
@@ -115,7 +116,7 @@ protected:
     }
     /// The same with keys that are there already.
     void publish_after_all() const {
-        if (!fs::exists(folder.path("release.pub"))) make_keys({"release"});
+        if (!fs::exists(folder.file("release.pub"))) make_keys({"release"});
         build("acme.so");
         done({"bundle", "create", "--bundle", "acme", "--out", "m", "--root-key", "root.pub",
               "--release-key", "release.pub", "--key", "root.key", "--key", "release.key",
@@ -124,7 +125,10 @@ protected:
     std::string hint(const std::string& key) const {
         const std::string text = folder.read(key + ".pub");
         const auto word = text.find("public key ");
-        return word == std::string::npos ? text : text.substr(word + 11, 16);
+        if (word == std::string::npos) return text;
+        // The comment has it as a number: one key of sixteen begins with a zero, which is not written there.
+        const std::string number = text.substr(word + 11, text.find('\n', word) - word - 11);
+        return number.size() < 16 ? std::string(16 - number.size(), '0') + number : number;
     }
     std::string small_hint(const std::string& key) const {
         std::string text = hint(key);
@@ -135,9 +139,9 @@ protected:
     /// Files below `place`, sorted, with a space between.
     std::string files(const std::string& place) const {
         Words names;
-        for (const auto& each : fs::recursive_directory_iterator{folder.path(place)}) {
+        for (const auto& each : fs::recursive_directory_iterator{folder.file(place)}) {
             if (each.is_regular_file())
-                names.push_back(each.path().lexically_relative(folder.path(place)).string());
+                names.push_back(each.path().lexically_relative(folder.file(place)).string());
         }
         std::sort(names.begin(), names.end());
         std::string all;
@@ -147,7 +151,7 @@ protected:
 
     const std::string arch = sdk::HostFacts::of_this_machine().arch;
     const std::string plugin_file = "drivers/acme." + arch + ".so.1.0.0";
-    core::TemporaryFolder folder;
+    backplane::tests::TemporaryFolder folder;
 };
 
 }  // namespace backplane::cli::tests

@@ -228,7 +228,11 @@ std::string PublicKey::text() const {
 }
 
 std::string PublicKey::file_text() const {
-    return std::string{k_untrusted} + "minisign public key " + hint_text() + "\n" + text() + "\n";
+    // minisign itself writes the number there, without leading zeros.
+    const std::string hint_number = hint_text();
+    const auto first = std::min(hint_number.find_first_not_of('0'), hint_number.size() - 1);
+    return std::string{k_untrusted} + "minisign public key " + hint_number.substr(first) + "\n" +
+           text() + "\n";
 }
 
 std::string PublicKey::hint_text() const {

@@ -13,7 +13,7 @@
 #include <cstdlib>
 
 #include "bundle/tests/zip_maker.hpp"
-#include "store/tests/temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::core::bundle::tests {
 namespace {
@@ -336,11 +336,11 @@ TEST_F(ASecretKey, whose_public_half_was_exchanged_is_refused_because_signing_wo
 
 /// With the program itself, in a folder of its own.
 struct TheRealMinisign : AMinisignSignature {
-    TemporaryFolder folder;
+    backplane::tests::TemporaryFolder folder;
 
     int run(const std::string& arguments, const std::string& input = "") {
         folder.write("input", input);
-        const std::string command = "cd '" + folder.path() +
+        const std::string command = "cd '" + folder.path().string() +
                                     "' && command -v minisign >/dev/null || exit 127; minisign " +
                                     arguments + " <input >output 2>&1";
         const int status = std::system(command.c_str());
@@ -400,6 +400,17 @@ TEST_F(TheRealMinisign, signs_with_our_key_file_without_a_password) {
     folder.write("ours.key", key.file_text("").value());
     ASSERT_EQ(run("-S -s ours.key -m message"), 0) << folder.read("output");
     EXPECT_EQ(why(public_key, folder.read("message.minisig")), "accepted");
+}
+
+TEST_F(APublicKey, has_its_number_in_its_comment_as_minisign_writes_it) {
+    PublicKey some = SecretKey::generate().value().public_key();
+    some.hint = {0xed, 0xcd, 0x35, 0x59, 0xdd, 0xef, 0x73, 0x04};
+    EXPECT_TRUE(some.file_text().starts_with(
+        "untrusted comment: minisign public key 473EFDD5935CDED\n"))
+        << some.file_text();
+    some.hint = {};
+    EXPECT_TRUE(some.file_text().starts_with("untrusted comment: minisign public key 0\n"))
+        << some.file_text();
 }
 
 TEST_F(TheRealMinisign, makes_keys_with_a_password_that_we_open) {
