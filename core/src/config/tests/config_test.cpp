@@ -8,10 +8,11 @@
 #include <sys/stat.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "support/temporary_folder.hpp"
 
 namespace backplane::core {
 namespace {
@@ -23,14 +24,6 @@ using testing::MatchesRegex;
 
 class AConfiguration : public testing::Test {
 protected:
-    AConfiguration() {
-        std::string pattern = (fs::temp_directory_path() / "backplane-config-XXXXXX").string();
-        folder = ::mkdtemp(pattern.data());
-    }
-    ~AConfiguration() override {
-        std::error_code ignored;
-        fs::remove_all(folder, ignored);
-    }
     void write(const std::string& name, const std::string& text) const {
         fs::create_directories((folder / name).parent_path());
         std::ofstream{folder / name, std::ios::binary} << text;
@@ -47,7 +40,7 @@ protected:
         return result ? "no error" : result.error().text;
     }
 
-    fs::path folder;
+    backplane::tests::TemporaryFolder folder;
 };
 
 TEST_F(AConfiguration, says_which_key_is_unknown_and_what_was_meant) {
