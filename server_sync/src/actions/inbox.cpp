@@ -39,7 +39,8 @@ std::int64_t number_in(const std::string& text) noexcept {
 Inbox::State::State(Setup setup)
     : with(std::move(setup)),
       book(with.now, with.steady),
-      once(std::make_shared<OnceDevices>(with.store, with.devices, with.timer, book)) {}
+      once(std::make_shared<OnceDevices>(with.store, with.devices, with.timer, book)),
+      later(with.timer) {}
 
 void Inbox::State::load() {
     durable_id = number_in(with.store.value(k_cursor));

@@ -188,14 +188,9 @@ void Inbox::State::run(const core::DeviceInfo& on, QueuedAction& action, bool on
         // As every outcome it comes later, or a long row of bad documents would be one deep call.
         ActionOutcome outcome;
         outcome.code = request.error().code;
-        outcome.message = request.error().text;
-        soon[row.number] = with.timer(
-            milliseconds{0},
-            guarded("bad action", [weak = weak_from_this(), done, outcome, number = row.number] {
-                if (const auto self = weak.lock()) self->soon.erase(number);
-                done(outcome);
-            }));
-        return;
+        outcome.message = '"' + request.error().text + "\" for " + on.identifier +
+                          " is not base64: nothing was printed; print it again";
+        return later([done, outcome = std::move(outcome)] { done(outcome); });
     }
     core::log_debug("odoo", "action.run", {{"device", on.identifier}, {"action", row.name}});
     std::uint64_t owner = 0;

@@ -15,10 +15,12 @@
 #include <vector>
 
 #include "actions/action_book.hpp"
+#include "actions/action_request.hpp"
 #include "actions/device_queue.hpp"
 #include "actions/inbox.hpp"
 #include "actions/once_devices.hpp"
 #include "actions/server_action.hpp"
+#include "server/later.hpp"
 
 namespace backplane::sync {
 
@@ -84,13 +86,13 @@ struct Inbox::State : std::enable_shared_from_this<Inbox::State> {
     Setup with;
     ActionBook book;
     std::shared_ptr<OnceDevices> once;
-    std::map<std::string, DeviceQueue> queues;        // by identifier
-    std::map<std::int64_t, QueuedAction> beside;      // running, by number
-    std::map<std::int64_t, std::string> harmless;     // waiting ones and their device: first to go
-    std::size_t held = 0, held_bytes = 0;             // taken and not finished
-    std::vector<ActionRow> unfinished;                // of a former life, told in begin()
-    std::deque<Frame> frames;                         // only the first is being written
-    std::map<std::int64_t, core::Subscription> soon;  // outcomes that the box gives itself
+    std::map<std::string, DeviceQueue> queues;     // by identifier
+    std::map<std::int64_t, QueuedAction> beside;   // running, by number
+    std::map<std::int64_t, std::string> harmless;  // waiting ones and their device: first to go
+    std::size_t held = 0, held_bytes = 0;          // taken and not finished
+    std::vector<ActionRow> unfinished;             // of a former life, told in begin()
+    std::deque<Frame> frames;                      // only the first is being written
+    Later later;                                   // outcomes that the box gives itself
     bool writing = false;
     core::Subscription write_again;
     std::uint64_t epoch = 0;  // grows when the server is forgotten

@@ -6,7 +6,6 @@
 
 #include "actions/server_action.hpp"
 #include "backplane/core/log.hpp"
-#include "browser/guarded.hpp"
 
 namespace backplane::sync {
 
@@ -15,7 +14,7 @@ using core::ActionRequest;
 
 OnceDevices::OnceDevices(SyncStore& store, core::Devices& devices, TimerFactory timer,
                          ActionBook& book)
-    : store_(store), devices_(devices), timer_(std::move(timer)), book_(book) {}
+    : store_(store), devices_(devices), later_(std::move(timer)), book_(book) {}
 
 void OnceDevices::act_on_interface(std::string_view interface, std::string name,
                                    boost::json::object data, core::ActionDone done) {
@@ -136,14 +135,7 @@ void OnceDevices::over(const ActionRow& row, const ActionOutcome& outcome) {
 }
 
 void OnceDevices::later(core::ActionDone done, ActionOutcome outcome) {
-    const auto number = ++last_answer_;
-    answers_[number] = timer_(
-        std::chrono::milliseconds{0},
-        guarded("answer to an action", [weak = weak_from_this(), number, done = std::move(done),
-                                        outcome = std::move(outcome)]() mutable {
-            if (const auto self = weak.lock()) self->answers_.erase(number);
-            done(std::move(outcome));
-        }));
+    later_([done = std::move(done), outcome = std::move(outcome)] { done(outcome); });
 }
 
 }  // namespace backplane::sync

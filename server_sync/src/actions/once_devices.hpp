@@ -21,6 +21,7 @@
 #include "actions/action_book.hpp"
 #include "backplane/core/devices.hpp"
 #include "backplane/sync/browser.hpp"
+#include "server/later.hpp"
 #include "store/sync_store.hpp"
 
 namespace backplane::sync {
@@ -61,12 +62,10 @@ private:
 
     SyncStore& store_;
     core::Devices& devices_;
-    TimerFactory timer_;
+    Later later_;
     ActionBook& book_;
     Counters counters_;
     std::map<std::string, std::deque<WaitingPtr>> waiting_;
-    std::uint64_t last_answer_ = 0;
-    std::map<std::uint64_t, core::Subscription> answers_;
 };
 
 }  // namespace backplane::sync

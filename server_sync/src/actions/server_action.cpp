@@ -8,8 +8,6 @@
 #include <array>
 #include <utility>
 
-#include "browser/base64.hpp"
-
 namespace backplane::sync {
 
 namespace json = boost::json;
@@ -18,11 +16,6 @@ namespace {
 
 constexpr std::size_t k_name_bytes = 256;
 constexpr std::size_t k_devices = 256;
-
-// As for actions of browsers: a customer takes his time with a card and a PIN; a printer that is out of paper may be
-// refilled.
-constexpr std::chrono::milliseconds k_payment_deadline{300'000};
-constexpr std::chrono::milliseconds k_printer_deadline{90'000};
 
 /// A text, or a whole number as text; empty for anything else and for what is too long for a name.
 std::string name_in(const json::value& value) {
@@ -75,41 +68,6 @@ core::Result<ServerAction> read_server_action(json::value payload) {
     out.data = std::move(*object);
     for (const auto member : {"iot_identifiers", "iot_identifier"}) out.data.erase(member);
     return out;
-}
-
-core::Result<core::ActionRequest> request_for(const core::DeviceInfo& device, std::string name,
-                                              std::string unique_id, std::string session,
-                                              json::object data) {
-    core::ActionRequest request;
-    if (device.type == "printer") {
-        request.deadline = k_printer_deadline;
-        for (const std::string_view member : {"receipt", "document"}) {
-            const auto* value = data.if_contains(member);
-            const auto* text = value != nullptr ? value->if_string() : nullptr;
-            if (text == nullptr) continue;
-            auto bytes = base64_decode(*text);
-            if (!bytes)
-                return core::failure("action.payload",
-                                     "\"" + std::string{member} + "\" for " + device.identifier +
-                                         " is not base64: nothing was printed; print it again");
-            data.erase(member);
-            request.payload = *std::move(bytes);
-            break;
-        }
-    } else if (device.type == "payment") {
-        request.deadline = k_payment_deadline;
-    }
-    request.device = device.identifier;
-    request.name = std::move(name);
-    request.unique_id = std::move(unique_id);
-    request.session = std::move(session);
-    request.data = std::move(data);
-    return request;
-}
-
-bool can_act(const core::DeviceInfo& device) noexcept {
-    return device.state != core::DeviceState::gone &&
-           device.state != core::DeviceState::unsupported && device.type != "unsupported";
 }
 
 bool goes_beside(std::string_view device_type, std::string_view name,

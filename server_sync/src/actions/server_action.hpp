@@ -6,8 +6,6 @@
 
 #include <boost/json/object.hpp>
 
-#include <chrono>
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,14 +26,6 @@ struct ServerAction {
 
 /// Error: why nobody can tell what it asks for.
 core::Result<ServerAction> read_server_action(boost::json::value payload);
-
-/// The request to the device as core gets it; what Odoo sends as base64 becomes bytes for a printer.
-core::Result<core::ActionRequest> request_for(const core::DeviceInfo& device, std::string name,
-                                              std::string unique_id, std::string session,
-                                              boost::json::object data);
-
-/// False for what listeners know but nobody can use.
-bool can_act(const core::DeviceInfo& device) noexcept;
 
 /// True for what makes sense only while the action before it is running: the cancellation of a payment.
 bool goes_beside(std::string_view device_type, std::string_view name,

@@ -6,8 +6,8 @@
 
 #include <utility>
 
+#include "actions/action_request.hpp"
 #include "backplane/core/log.hpp"
-#include "browser/base64.hpp"
 #include "browser/dialect.hpp"
 #include "browser/guarded.hpp"
 #include "browser/own_origin.hpp"
@@ -21,10 +21,6 @@ using core::ActionOutcome;
 namespace {
 
 constexpr std::size_t k_name_bytes = 256;
-
-// A customer takes his time with a card and a PIN; a printer that is out of paper may be refilled.
-constexpr std::chrono::milliseconds k_payment_deadline{300'000};
-constexpr std::chrono::milliseconds k_printer_deadline{90'000};
 
 double unix_time() {
     return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
@@ -44,28 +40,6 @@ std::string_view status_word(ActionOutcome::Status status) noexcept {
             return "disconnected";
     }
     return "error";
-}
-
-bool can_act(const core::DeviceInfo& device) noexcept {
-    return device.state != core::DeviceState::gone &&
-           device.state != core::DeviceState::unsupported && device.type != "unsupported";
-}
-
-/// Odoo puts pictures and documents into the JSON as base64; drivers get them as raw bytes.
-core::Result<std::vector<std::uint8_t>> take_payload(json::object& data) {
-    for (const std::string_view name : {"receipt", "document"}) {
-        const auto* member = data.if_contains(name);
-        const auto* text = member != nullptr ? member->if_string() : nullptr;
-        if (text == nullptr) continue;
-        auto bytes = base64_decode(*text);
-        if (!bytes)
-            return core::failure("action.payload", "in \"data\", the member \"" +
-                                                       std::string(name) +
-                                                       "\" is not base64: nothing was printed");
-        data.erase(name);
-        return *std::move(bytes);
-    }
-    return std::vector<std::uint8_t>();
 }
 
 }  // namespace
@@ -144,20 +118,12 @@ void ActionRoute::handle(const core::HttpExchangePtr& exchange, RpcCall call) {
         return exchange->respond(rpc_result(call.id, false));
     }
 
-    core::ActionRequest request;
-    if (device->type == "printer") {
-        auto payload = take_payload(asked.data);
-        if (!payload) return exchange->respond(rpc_bad_params(call.id, payload.error().text));
-        request.payload = *std::move(payload);
-        request.deadline = k_printer_deadline;
-    } else if (device->type == "payment") {
-        request.deadline = k_payment_deadline;
-    }
-    request.device = device->identifier;
-    request.name = asked.name;
-    request.data = std::move(asked.data);
-    request.session = asked.session;
-    request.unique_id = asked.unique_id;
+    auto request =
+        request_for(*device, asked.name, asked.unique_id, asked.session, std::move(asked.data));
+    if (!request)
+        return exchange->respond(
+            rpc_bad_params(call.id, "in \"data\", the member \"" + request.error().text +
+                                        "\" is not base64: nothing was printed"));
 
     const auto number = ++last_;
     const auto identifier = device->identifier;
@@ -174,7 +140,7 @@ void ActionRoute::handle(const core::HttpExchangePtr& exchange, RpcCall call) {
     }));
 
     const auto owner = owners_.action_begun(identifier, asked.session);
-    devices_.act(std::move(request),
+    devices_.act(*std::move(request),
                  guarded("end of an action", [weak = weak_from_this(), number, identifier,
                                               owner](ActionOutcome outcome) {
                      const auto self = weak.lock();

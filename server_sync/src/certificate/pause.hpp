@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
 //
-// How long to wait after so many failures: 1 minute, doubled up to 6 hours, give or take a fifth, so that boxes that
-// failed together do not come back together.
+// How long to wait after so many failures: 1 minute, doubled up to 6 hours, give or take a fifth.
 #pragma once
 
-#include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <random>
+
+#include "server/back_off.hpp"
 
 namespace backplane::sync {
 
 inline std::chrono::milliseconds pause_after(unsigned failures) {
-    static constexpr double k_first = 60'000, k_longest = 6 * 3'600'000.0;
+    static constexpr BackOff k_pause{std::chrono::minutes{1}, std::chrono::hours{6}, 0.8, 1.2};
     thread_local std::minstd_rand random{std::random_device{}()};
-    const double whole =
-        std::min(k_longest, k_first * std::exp2(std::min(failures == 0 ? 0u : failures - 1, 20u)));
-    return std::chrono::milliseconds{static_cast<std::chrono::milliseconds::rep>(
-        whole * std::uniform_real_distribution<double>{0.8, 1.2}(random))};
+    return k_pause.after(failures == 0 ? 0 : failures - 1,
+                         std::uniform_real_distribution<double>{}(random));
 }
 
 }  // namespace backplane::sync

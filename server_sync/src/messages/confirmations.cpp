@@ -9,7 +9,7 @@
 
 #include "backplane/core/log.hpp"
 #include "browser/guarded.hpp"
-#include "pairing/later.hpp"
+#include "server/later.hpp"
 #include "server/listeners.hpp"
 
 namespace backplane::sync {

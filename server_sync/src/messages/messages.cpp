@@ -15,7 +15,7 @@
 #include "browser/json_rpc.hpp"
 #include "messages/server_move.hpp"
 #include "pairing/connection_token.hpp"
-#include "pairing/later.hpp"
+#include "server/later.hpp"
 #include "server/server_url.hpp"
 
 namespace backplane::sync {

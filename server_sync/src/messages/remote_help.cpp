@@ -7,7 +7,7 @@
 
 #include "backplane/core/log.hpp"
 #include "browser/guarded.hpp"
-#include "pairing/later.hpp"
+#include "server/later.hpp"
 
 namespace backplane::sync {
 

@@ -10,8 +10,9 @@
 #include "backplane/core/log.hpp"
 #include "browser/guarded.hpp"
 #include "pairing/connection_token.hpp"
-#include "pairing/later.hpp"
 #include "pairing/pairing_answer.hpp"
+#include "server/back_off.hpp"
+#include "server/later.hpp"
 #include "server/listeners.hpp"
 #include "server/server_url.hpp"
 
@@ -30,7 +31,7 @@ constexpr milliseconds k_look_for_network = 5s;
 constexpr milliseconds k_code_life = 2h;
 constexpr milliseconds k_request = 5s;  // protocol page, 3.1
 constexpr std::size_t k_answer_bytes = 64u << 10;
-constexpr milliseconds k_first_pause = 5s, k_longest_pause = 5min;
+constexpr BackOff k_pause{5s, 5min, 0.75, 1.25};
 /// A code that lived for less was no code: the service would otherwise be asked for the next one at once, for ever.
 constexpr milliseconds k_short_life = 10min;
 
@@ -85,10 +86,8 @@ struct Pairing::State : std::enable_shared_from_this<Pairing::State> {
     }
 
     milliseconds back_off(unsigned times) {
-        const double jitter =
-            setup.random ? setup.random() : std::uniform_real_distribution<>{}(random);
-        const auto whole = std::min(k_longest_pause, k_first_pause * (1u << std::min(times, 10u)));
-        return milliseconds(std::llround(static_cast<double>(whole.count()) * (0.75 + jitter / 2)));
+        return k_pause.after(
+            times, setup.random ? setup.random() : std::uniform_real_distribution<>{}(random));
     }
 
     void forget_code() {
@@ -357,7 +356,7 @@ void Pairing::pair_with_token(std::string_view token, Done done) {
                 self.listeners.tell("pairing");
                 // The answer about a code that came meanwhile was not looked at.
                 if (!self.request && !self.next && !self.setup.account.current().paired())
-                    self.in(k_first_pause);
+                    self.in(k_pause.first);
             }
             if (done) done(result);
         }));

@@ -10,6 +10,7 @@
 #include "browser/dialect.hpp"
 #include "browser/guarded.hpp"
 #include "browser/json_rpc.hpp"
+#include "server/back_off.hpp"
 #include "server/listeners.hpp"
 #include "uplink/outgoing.hpp"
 #include "uplink/passing.hpp"
@@ -26,8 +27,7 @@ constexpr std::string_view k_path = "/iot/box/send_websocket";
 constexpr milliseconds k_patience{5'000};  // protocol page, 4.4
 constexpr std::size_t k_answer_bytes = 64u << 10;
 constexpr milliseconds k_look_for_old{1'000};
-constexpr milliseconds k_again{500};
-constexpr milliseconds k_again_most{15'000};
+constexpr BackOff k_again{milliseconds{500}, milliseconds{15'000}, 0.5, 1};
 
 std::string excerpt(const std::string& url) {
     return url.substr(0, 200);
@@ -229,10 +229,8 @@ struct Uplink::State : std::enable_shared_from_this<State> {
     void failed(const std::string& why) {
         // It may have lost its sense by the next try; what comes then is newer anyway.
         if (current) passing.count_dropped(*std::exchange(current, nullptr));
-        const milliseconds most = std::min(k_again * (1 << std::min(failures, 10u)), k_again_most);
+        const auto wait = k_again.after(failures, with.random());
         if (++failures == 1) core::log_info("odoo", "uplink.failing", {{"reason", why}});
-        const auto wait = most / 2 + std::chrono::duration_cast<milliseconds>(
-                                         (most / 2) * std::clamp(with.random(), 0.0, 1.0));
         again = with.timer(wait, guarded("uplink again", [weak = weak_from_this()] {
                                const auto self = weak.lock();
                                if (!self) return;

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "backplane/core/log.hpp"
+#include "server/back_off.hpp"
 #include "server/listeners.hpp"
 #include "server/server_url.hpp"
 #include "websocket/intake.hpp"
@@ -23,7 +24,11 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds k_first_pause{500}, k_longest_pause{30'000};
+constexpr milliseconds k_longest_pause{30'000};
+constexpr BackOff k_pause{milliseconds{500}, k_longest_pause, 0.5, 1};
+/// After a connection that did not last, and after many of those.
+constexpr BackOff k_short_life_pause{milliseconds{250}, milliseconds{1'000}, 0.5, 1};
+constexpr BackOff k_short_lives_pause{k_longest_pause, k_longest_pause, 0.5, 1};
 /// So that not all boxes of a server that has come back ask it in the same moment.
 constexpr milliseconds k_return_jitter{300}, k_loss_jitter{100};
 constexpr milliseconds k_look{1'000};
@@ -47,6 +52,10 @@ struct Target {
     std::string url, channel, identifier, database;
     bool operator==(const Target&) const = default;
 };
+
+milliseconds share_of(milliseconds whole, double share) {
+    return milliseconds{static_cast<long>(static_cast<double>(whole.count()) * share)};
+}
 
 bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 307 || status == 308;
@@ -311,18 +320,17 @@ struct BusClient::State : std::enable_shared_from_this<State> {
             return verify(why.text);
         }
         blocked = 0;
-        double pause = 0;
+        milliseconds pause{0};
         if (close_code == k_try_later) {
-            pause = static_cast<double>(k_busy_pause.count()) * (1 + setup.random());
+            pause = share_of(k_busy_pause, 1 + setup.random());
         } else if (is_young && ++short_lives > 1) {
-            pause = short_lives < k_short_lives
-                        ? std::min(250.0 * (1u << std::min(short_lives - 2, 4u)), 1'000.0)
-                        : static_cast<double>(k_longest_pause.count());
-            pause *= 0.5 + setup.random() / 2;
+            const BackOff& rule =
+                short_lives < k_short_lives ? k_short_life_pause : k_short_lives_pause;
+            pause = rule.after(short_lives - 2, setup.random());
         } else {
-            pause = static_cast<double>(k_loss_jitter.count()) * setup.random();
+            pause = share_of(k_loss_jitter, setup.random());
         }
-        wait(milliseconds{static_cast<long>(pause)}, why.text);
+        wait(pause, why.text);
     }
 
     /// Nothing came through: is it the server that is away, or only its WebSocket?
@@ -333,11 +341,7 @@ struct BusClient::State : std::enable_shared_from_this<State> {
     }
 
     void schedule(const std::string& reason) {
-        const double base =
-            std::min(static_cast<double>(k_first_pause.count()) *
-                         static_cast<double>(1u << std::min(std::max(failures, 1u) - 1, 10u)),
-                     static_cast<double>(k_longest_pause.count()));
-        wait(milliseconds{static_cast<long>(base * (0.5 + setup.random() / 2))}, reason);
+        wait(k_pause.after(std::max(failures, 1u) - 1, setup.random()), reason);
     }
 
     void wait(milliseconds pause, const std::string& reason) {
@@ -365,9 +369,7 @@ struct BusClient::State : std::enable_shared_from_this<State> {
         if (++returns > k_returns) return;
         failures = 0;
         leave();
-        wait(milliseconds{static_cast<long>(static_cast<double>(k_return_jitter.count()) *
-                                            setup.random())},
-             status.reason);
+        wait(share_of(k_return_jitter, setup.random()), status.reason);
     }
 
     // ---- without a WebSocket ----

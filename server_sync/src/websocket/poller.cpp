@@ -5,8 +5,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
-#include <algorithm>
-
+#include "server/back_off.hpp"
 #include "websocket/notification.hpp"
 #include "websocket/session_cookie.hpp"
 
@@ -17,7 +16,8 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds k_total{10'000}, k_longest_pause{30'000};
+constexpr milliseconds k_total{10'000};
+constexpr BackOff k_pause{milliseconds{1'000}, milliseconds{30'000}, 0.75, 1};
 constexpr std::size_t k_answer_bytes = 16u << 20;
 // Questions without an answer worth reading after which the pause grows: about 1 and 10 minutes.
 constexpr unsigned k_quiet = 60, k_very_quiet = 330;
@@ -98,11 +98,9 @@ struct Poller::State : std::enable_shared_from_this<State> {
     }
 
     void fail(core::Error why) {
-        const double base =
-            std::min(1'000.0 * static_cast<double>(1u << std::min(failures++, 5u)), 30'000.0);
-        const milliseconds pause{static_cast<long>(base * (0.75 + 0.25 * setup.random()))};
+        const milliseconds pause = k_pause.after(failures++, setup.random());
         has_failed = true;
-        wait(std::min(pause, k_longest_pause));
+        wait(pause);
         setup.failed(why, pause);
     }
 

@@ -152,7 +152,7 @@ protected:
         return std::string{replies.back().at("message").as_string()};
     }
 
-    std::string file = folder.file();
+    std::string file = folder.file("odoo.db");
     int lives = 0;
     FakeClock clock;
     double wall = 1'763'793'000;

@@ -69,7 +69,7 @@ protected:
         info.identifier = "box1";
         info.hostname = "till";
         info.ip = "192.168.1.20";
-        store = SyncStore::open(loop, folder.file());
+        store = SyncStore::open(loop, folder.file("odoo.db"));
         account = std::make_unique<Account>(*store, "");
     }
     ~AKeeper() override {
@@ -154,7 +154,7 @@ protected:
     }
 
     boost::asio::io_context loop;
-    StoreFolder folder;
+    backplane::tests::TemporaryFolder folder;
     FakeClock clock;
     double begun =
         std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();

@@ -18,6 +18,7 @@
 #include "backplane/core/log.hpp"
 #include "browser/tests/fakes.hpp"
 #include "server/tests/fake_requests.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::sync::test {
 namespace {
@@ -31,17 +32,12 @@ using testing::StartsWith;
 class ALogOnItsWay : public testing::Test {
 protected:
     ALogOnItsWay() {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "backplane-logs-XXXXXX").string();
-        folder = ::mkdtemp(pattern.data());
         store = SyncStore::open(loop, (folder / "odoo.db").string());
     }
     ~ALogOnItsWay() override {
         shipper.reset();
         account.reset();
         store.reset();
-        std::error_code ignored;
-        std::filesystem::remove_all(folder, ignored);
     }
     /// Nothing of before is waiting afterwards.
     void start(std::string url = "https://shop.example.com", bool posts = true) {
@@ -115,7 +111,7 @@ protected:
     /// Of this test: the log counts what is said again within a second, and does not repeat it.
     const std::string component = next_component();
     boost::asio::io_context loop;
-    std::filesystem::path folder;
+    backplane::tests::TemporaryFolder folder;
     FakeClock clock;
     FakeLanes lanes;
     std::deque<std::function<void()>> posted;

@@ -51,7 +51,7 @@ protected:
         return end == std::string::npos || text.substr(end + 2, 1) == "Z";
     }
 
-    StoreFolder folder;
+    backplane::tests::TemporaryFolder folder;
     boost::asio::io_context loop;
     ProgramRunner runner = program_runner(loop);
 };

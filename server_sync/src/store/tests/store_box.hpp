@@ -8,38 +8,15 @@
 #include <boost/asio/io_context.hpp>
 
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "store/sync_store.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::sync::test {
-
-class StoreFolder {
-public:
-    StoreFolder() {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "backplane-sync-XXXXXX").string();
-        path_ = ::mkdtemp(pattern.data());
-    }
-    StoreFolder(const StoreFolder&) = delete;
-    StoreFolder& operator=(const StoreFolder&) = delete;
-    ~StoreFolder() {
-        std::error_code ignored;
-        std::filesystem::permissions(path_, std::filesystem::perms::owner_all, ignored);
-        std::filesystem::remove_all(path_, ignored);
-    }
-    const std::filesystem::path& path() const { return path_; }
-    std::string file(const std::string& name = "odoo.db") const { return (path_ / name).string(); }
-
-private:
-    std::filesystem::path path_;
-};
 
 /// Runs the loop until this is true; false after a time that no healthy machine needs.
 inline bool run_until(boost::asio::io_context& loop, const std::function<bool()>& done) {
@@ -56,7 +33,7 @@ inline bool run_until(boost::asio::io_context& loop, const std::function<bool()>
 /// A box whose memory is a real file.
 class AStoreBox : public ::testing::Test {
 protected:
-    void start() { store = SyncStore::open(loop, folder.file()); }
+    void start() { store = SyncStore::open(loop, folder.file("odoo.db")); }
     bool until(const std::function<bool()>& done) { return run_until(loop, done); }
     /// Everything that was asked for until now is on the disk, and its callbacks have come.
     ::testing::AssertionResult written() {
@@ -79,7 +56,7 @@ protected:
         return read ? out : read.error().text;
     }
 
-    StoreFolder folder;
+    backplane::tests::TemporaryFolder folder;
     boost::asio::io_context loop;
     std::unique_ptr<SyncStore> store;
 };

@@ -67,7 +67,7 @@ TEST_F(ASyncStore, answers_only_after_the_data_is_on_the_disk) {
     store->set({{"server.url", "https://shop.example.com"}}, [this](const Result<void>& result) {
         EXPECT_TRUE(result);
         // A second connection sees what is committed, and nothing else.
-        auto other = Database::open(folder.file(), Database::Mode::read_only);
+        auto other = Database::open(folder.file("odoo.db"), Database::Mode::read_only);
         ASSERT_TRUE(other);
         auto query = other->prepare("SELECT value FROM settings WHERE key = 'server.url'");
         ASSERT_TRUE(query);
@@ -172,16 +172,16 @@ TEST_F(ASyncStore, is_readable_by_the_box_alone_with_all_its_files) {
     store->set({{"server.token", "secret"}});
     ASSERT_TRUE(written());
     for (const char* suffix : {"", "-wal", "-shm"})
-        EXPECT_EQ(mode_of(folder.file() + suffix), 0600u) << suffix;
+        EXPECT_EQ(mode_of(folder.file("odoo.db") + suffix), 0600u) << suffix;
     store.reset();
-    ASSERT_EQ(::chmod(folder.file().c_str(), 0644), 0);
+    ASSERT_EQ(::chmod(folder.file("odoo.db").c_str(), 0644), 0);
     start();
-    EXPECT_EQ(mode_of(folder.file()), 0600u);
+    EXPECT_EQ(mode_of(folder.file("odoo.db")), 0600u);
 }
 
 TEST_F(ASyncStore, sets_a_damaged_file_aside_and_begins_anew) {
     store.reset();
-    std::ofstream{folder.file()} << std::string(9000, 'x');
+    std::ofstream{folder.file("odoo.db")} << std::string(9000, 'x');
     start();
     EXPECT_EQ(store->problem(), "");
     store->set({{"k", "v"}}, note("k"));
@@ -203,8 +203,8 @@ TEST_F(ASyncStore, sets_a_file_aside_that_turns_out_to_be_damaged_and_keeps_its_
         store->read([](Database& database) { return database.execute("PRAGMA shrink_memory"); }));
     {
         // What a failing memory card leaves: all pages but the first are rubbish.
-        const auto bytes = std::filesystem::file_size(folder.file());
-        std::fstream file{folder.file(), std::ios::in | std::ios::out | std::ios::binary};
+        const auto bytes = std::filesystem::file_size(folder.file("odoo.db"));
+        std::fstream file{folder.file("odoo.db"), std::ios::in | std::ios::out | std::ios::binary};
         file.seekp(4096);
         file << std::string(bytes - 4096, 'x');
     }
@@ -218,7 +218,7 @@ TEST_F(ASyncStore, sets_a_file_aside_that_turns_out_to_be_damaged_and_keeps_its_
 }
 
 TEST(AFolderThatCannotBeWritten, leaves_a_store_that_says_so_and_a_box_that_works) {
-    test::StoreFolder folder;
+    backplane::tests::TemporaryFolder folder;
     std::ofstream{folder.file("not-a-folder")} << "x";
     boost::asio::io_context loop;
     auto store = SyncStore::open(loop, folder.file("not-a-folder/odoo.db"));

@@ -2,13 +2,10 @@
 // Copyright The Backplane authors.
 //
 // wss: the server must prove who it is.
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <future>
 
+#include "support/temporary_folder.hpp"
 #include "websocket/tests/socket_client.hpp"
 
 namespace backplane::sync::test {
@@ -20,15 +17,8 @@ using testing::HasSubstr;
 class ASecureSocket : public ASocket {
 protected:
     ASecureSocket() {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "backplane-ws-XXXXXX").string();
-        folder = ::mkdtemp(pattern.data());
         options.ca_file = folder / "ca.pem";
         std::ofstream(options.ca_file) << authority.pem();
-    }
-    ~ASecureSocket() override {
-        std::error_code ignored;
-        std::filesystem::remove_all(folder, ignored);
     }
     static RawSocketServer::Script hello() {
         return [](RawPeer& peer) {
@@ -40,7 +30,7 @@ protected:
     static core::Result<Addresses> here(const std::string&) { return Addresses{"127.0.0.1"}; }
 
     tests::CertificateAuthority authority;
-    std::filesystem::path folder;
+    backplane::tests::TemporaryFolder folder;
 };
 
 TEST_F(ASecureSocket, works_as_a_plain_one_and_names_the_server) {
