@@ -13,7 +13,7 @@
 
 #include "backplane/core/fd.hpp"
 #include "crash/update_run.hpp"
-#include "store/tests/temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::crash {
 namespace {
@@ -121,11 +121,11 @@ End run_and_kill(const Publisher& publisher, const std::string& folder, std::siz
 
 TEST(AnUpdateOnARealDisk, goes_on_after_a_kill_at_any_of_its_calls) {
     const Publisher publisher;
-    const core::TemporaryFolder temporary;
+    const backplane::tests::TemporaryFolder temporary;
     const auto disk = core::DurableFiles::posix();
     const std::size_t first = step_named("release 2"),
                       last = step_named("its check of the display");
-    const std::string before = temporary.path("before");
+    const std::string before = temporary.file("before");
     {
         Box box{publisher, *disk, {}, before};
         for (std::size_t i = 0; i < first; ++i) {
@@ -136,7 +136,7 @@ TEST(AnUpdateOnARealDisk, goes_on_after_a_kill_at_any_of_its_calls) {
     std::size_t kills = 0;
     for (std::size_t at = 1;; ++at) {
         SCOPED_TRACE("killed at call " + std::to_string(at));
-        const std::string folder = temporary.path("run-" + std::to_string(at));
+        const std::string folder = temporary.file("run-" + std::to_string(at));
         fs::copy(before, folder, fs::copy_options::recursive);
         std::size_t done = 0;
         const End end = run_and_kill(publisher, folder, first, last, at, done);

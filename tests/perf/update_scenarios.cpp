@@ -7,21 +7,15 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <memory>
 #include <stdexcept>
 #include <thread>
 
-#include "doubles/odoo_server.hpp"
 #include "figures.hpp"
-#include "support/box_process.hpp"
-#include "support/bundle_maker.hpp"
 #include "support/listeners.hpp"
+#include "support/updatable_box.hpp"
 
 namespace backplane::perf {
 
-namespace fs = std::filesystem;
 namespace json = boost::json;
 using namespace std::chrono_literals;
 using namespace tests;
@@ -31,57 +25,20 @@ namespace {
 constexpr int k_browsers = 10;
 constexpr int k_plugins = 12;
 
-fs::path build(const std::string& folder, const std::string& name) {
-    return fs::path(BP_BUILDS_DIR) / folder / (name + ".so");
+/// Nobody but the button begins an update.
+constexpr const char* k_only_by_button = "plugins: {update: {automatic: false}}\n";
+
+/// From the press of the button until the box says that all is done.
+Clock::duration time_of_update(const UpdatableBox& box) {
+    const double before = box.last_start();
+    const auto begin = Clock::now();
+    box.press_button();
+    const json::object report = box.wait_for_end(before, 1ms);
+    const auto took = Clock::now() - begin;
+    if (report.at("result").as_string() != "updated")
+        throw std::runtime_error("not updated: " + json::serialize(report));
+    return took;
 }
-
-/// A box that trusts "acme", and the server that it asks.
-class Delivery {
-public:
-    void own(const std::string& from, const std::string& name) {
-        fs::create_directories(folder_ / "plugins");
-        fs::copy_file(build(from, name), folder_ / "plugins" / (name + ".so"));
-    }
-    void start() {
-        const Bytes root = maker.root();
-        fs::create_directories(folder_ / "state/trust");
-        std::ofstream(folder_ / "state/trust/acme.root.json", std::ios::binary)
-            .write(reinterpret_cast<const char*>(root.data()),
-                   static_cast<std::streamsize>(root.size()));
-        BoxProcess::Options options;
-        options.config =
-            "odoo: {server: \"" + server_.url() + "\"}\nplugins: {update: {automatic: false}}\n";
-        options.plugin_dir = (folder_ / "plugins").string();
-        options.state_dir = folder_ / "state";
-        box = std::make_unique<BoxProcess>(std::move(options));
-    }
-    /// The server delivers what the maker has.
-    void deliver() { server_.handlers(maker.zip(++release_)); }
-    /// From the press of the button until the box says that all is done.
-    Clock::duration force() {
-        const auto begin = Clock::now();
-        if (box->post("/api/v1/update", R"({"force": true})").status != 202)
-            throw std::runtime_error("the box did not begin an update:\n" + box->log());
-        for (;;) {
-            const json::object report = box->get("/api/v1/update").json().as_object();
-            if (report.at("phase").as_string() == "idle") {
-                if (report.at("result").as_string() != "updated")
-                    throw std::runtime_error("not updated: " + json::serialize(report));
-                return Clock::now() - begin;
-            }
-            if (Clock::now() - begin > 30s) throw std::runtime_error("the update does not end");
-            std::this_thread::sleep_for(1ms);
-        }
-    }
-
-    BundleMaker maker{"acme"};
-    std::unique_ptr<BoxProcess> box;
-
-private:
-    TemporaryFolder folder_;
-    OdooServer server_;
-    std::uint64_t release_ = 0;
-};
 
 /// Ten pages that each ask for a weight twice a second.
 class Pages {
@@ -119,17 +76,17 @@ private:
 
 void measure_swap(double scale) {
     const int swaps = std::max(2, static_cast<int>(std::lround(200 * scale)));
-    Delivery delivery;
+    UpdatableBox delivery;
     delivery.own("box", "swap_bus");
     delivery.own("box", "swap_scale");
-    delivery.start();
+    delivery.start(k_only_by_button);
     delivery.box->wait_for_state("swap1", "ready");
     EventRecorder recorder(*delivery.box);
     Pages pages(*delivery.box);
     for (int i = 0; i < swaps; ++i) {
         delivery.maker.add(build(i % 2 ? "better" : "good", "swap_scale"));
         delivery.deliver();
-        delivery.force();
+        time_of_update(delivery);
     }
     pages.end();
     const auto events = recorder.events();
@@ -163,10 +120,10 @@ void measure_swap(double scale) {
 
 void measure_swap_all(double scale) {
     const int rounds = std::max(1, static_cast<int>(std::lround(20 * scale)));
-    Delivery delivery;
+    UpdatableBox delivery;
     delivery.own("twelve", "swap_bus");
     for (int i = 1; i <= k_plugins; ++i) delivery.own("twelve", "swap_scale_" + std::to_string(i));
-    delivery.start();
+    delivery.start(k_only_by_button);
     for (int i = 1; i <= k_plugins; ++i)
         delivery.box->wait_for_state("swap" + std::to_string(i), "ready");
     Samples times;
@@ -175,7 +132,7 @@ void measure_swap_all(double scale) {
             delivery.maker.add(
                 build(round % 2 ? "twelve" : "twelve_next", "swap_scale_" + std::to_string(i)));
         delivery.deliver();
-        times.add(delivery.force());
+        times.add(time_of_update(delivery));
     }
     json::object figure = times.summary();
     figure["plugins"] = k_plugins;

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,17 +49,6 @@ std::string text_of(const json::object& object, std::string_view member) {
 
 }  // namespace
 
-TemporaryFolder::TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "backplane-test-XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw std::runtime_error("cannot make a temporary folder");
-    path_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-}
-
 json::value HttpAnswer::json() const {
     json::error_code error;
     json::value value = boost::json::parse(body, error);
@@ -68,12 +56,13 @@ json::value HttpAnswer::json() const {
     return value;
 }
 
-bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit) {
+bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit,
+                std::chrono::milliseconds look_every) {
     const auto give_up = std::chrono::steady_clock::now() + limit * k_patience;
     while (!condition()) {
         if (std::chrono::steady_clock::now() > give_up) return false;
-        std::this_thread::sleep_for(
-            5ms);  // the pause between two looks, not a wait for something to happen
+        // The pause between two looks, not a wait for something to happen.
+        std::this_thread::sleep_for(look_every);
     }
     return true;
 }

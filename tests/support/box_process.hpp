@@ -19,6 +19,8 @@
 #include <string>
 #include <vector>
 
+#include "support/temporary_folder.hpp"
+
 namespace httplib {
 class Client;
 }
@@ -27,20 +29,6 @@ namespace backplane::tests {
 
 namespace json = boost::json;
 using namespace std::chrono_literals;
-
-/// A folder that is removed with everything in it.
-class TemporaryFolder {
-public:
-    TemporaryFolder();
-    ~TemporaryFolder();
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    const std::filesystem::path& path() const { return path_; }
-    std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
-private:
-    std::filesystem::path path_;
-};
 
 /// Sanitizers and a busy machine make everything slower: the factor for limits that are not the point of a test.
 inline constexpr int k_patience =
@@ -135,7 +123,8 @@ private:
 };
 
 /// Looks again and again until it holds or the limit has passed.
-bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit = 10s);
+bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit = 10s,
+                std::chrono::milliseconds look_every = 5ms);
 
 /// A weight in a core event or an Odoo event, or nothing.
 std::optional<double> number_in(const json::object& object, std::string_view member);

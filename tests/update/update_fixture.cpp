@@ -2,15 +2,9 @@
 // Copyright The Backplane authors.
 #include "update_fixture.hpp"
 
-#include <fstream>
+#include <cstdio>
 
 namespace backplane::tests {
-
-namespace fs = std::filesystem;
-
-fs::path build(const std::string& folder, const std::string& name) {
-    return fs::path(BP_BUILDS_DIR) / folder / (name + ".so");
-}
 
 BundleMaker::PluginOptions quickly_good() {
     BundleMaker::PluginOptions options;
@@ -19,76 +13,38 @@ BundleMaker::PluginOptions quickly_good() {
     return options;
 }
 
-AnUpdate::AnUpdate() {
-    fs::create_directories(folder_ / "plugins");
-    fs::create_directories(folder_ / "state/trust");
-    const Bytes root = maker_.root();
-    std::ofstream(folder_ / "state/trust/acme.root.json", std::ios::binary)
-        .write(reinterpret_cast<const char*>(root.data()),
-               static_cast<std::streamsize>(root.size()));
-}
-
 AnUpdate::~AnUpdate() {
     if (HasFailure() && box_) std::fprintf(stderr, "---- log of the box\n%s\n", log().c_str());
 }
 
 void AnUpdate::own(const std::string& folder, const std::string& name) {
-    fs::copy_file(build(folder, name), folder_ / "plugins" / (name + ".so"));
+    updatable_.own(folder, name);
 }
 
 BoxProcess& AnUpdate::start_box(const std::string& more) {
-    config_ = "odoo: {server: \"" + server_.url() + "\"}\n" + more;
-    if (more.find("plugins:") == std::string::npos) config_ += "plugins: {update: {jitter_s: 0}}\n";
-    BoxProcess::Options options;
-    options.config = config_;
-    options.plugin_dir = (folder_ / "plugins").string();
-    options.state_dir = folder_ / "state";
-    box_ = std::make_unique<BoxProcess>(std::move(options));
-    return *box_;
+    return updatable_.start(more);
 }
 
 BoxProcess& AnUpdate::restart_box() {
-    box_.reset();
-    const std::string config = config_;
-    BoxProcess::Options options;
-    options.config = config;
-    options.plugin_dir = (folder_ / "plugins").string();
-    options.state_dir = folder_ / "state";
-    box_ = std::make_unique<BoxProcess>(std::move(options));
-    return *box_;
+    return updatable_.restart();
 }
 
 void AnUpdate::deliver() {
     // The box asks by itself at its start: what is delivered now is for whoever asks next.
     if (box_) wait_for_end_of_update();
-    server_.handlers(maker_.zip(++release_));
+    updatable_.deliver();
 }
 
 json::object AnUpdate::report() const {
-    return box_->get("/api/v1/update").json().as_object();
+    return updatable_.report();
 }
 
 json::object AnUpdate::wait_for_end_of_update(double started_after) const {
-    json::object last;
-    const bool over = eventually(
-        [&] {
-            last = report();
-            return last.at("phase").as_string() == "idle" &&
-                   number_in(last, "finished").value_or(0) > 0 &&
-                   number_in(last, "started").value_or(0) > started_after;
-        },
-        30s * k_patience);
-    EXPECT_TRUE(over) << json::serialize(last);
-    return last;
+    return updatable_.wait_for_end(started_after);
 }
 
 json::object AnUpdate::force() {
-    EXPECT_TRUE(
-        eventually([&] { return report().at("phase").as_string() == "idle"; }, 30s * k_patience));
-    const double before = number_in(report(), "started").value_or(0);
-    const auto answer = box_->post("/api/v1/update", R"({"force": true})");
-    EXPECT_EQ(answer.status, 202) << answer.body;
-    return wait_for_end_of_update(before);
+    return updatable_.force();
 }
 
 json::object AnUpdate::plugin(const std::string& name) const {

@@ -13,23 +13,19 @@
 #include <string>
 #include <vector>
 
-#include "doubles/odoo_server.hpp"
-#include "support/box_process.hpp"
-#include "support/bundle_maker.hpp"
 #include "support/listeners.hpp"
+#include "support/updatable_box.hpp"
 
 namespace backplane::tests {
 
 /// It has proved itself after a second, without an action.
 BundleMaker::PluginOptions quickly_good();
 
-/// One of the builds that CMakeLists.txt makes: build("good", "swap_scale").
-std::filesystem::path build(const std::string& folder, const std::string& name);
-
 class AnUpdate : public testing::Test {
 protected:
-    AnUpdate();
     ~AnUpdate() override;
+
+    // As UpdatableBox has it; what goes wrong in them is an exception, which fails the test.
 
     /// The box's own plug-ins, before start_box(): copies of these builds.
     void own(const std::string& folder, const std::string& name);
@@ -50,12 +46,12 @@ protected:
                                   std::chrono::milliseconds limit = 15s) const;
     std::string log() const { return box_->log(); }
 
-    TemporaryFolder folder_;
-    OdooServer server_;
-    BundleMaker maker_{"acme"};
-    std::uint64_t release_ = 0;
-    std::string config_;
-    std::unique_ptr<BoxProcess> box_;
+    UpdatableBox updatable_;
+    const TemporaryFolder& folder_ = updatable_.folder;
+    OdooServer& server_ = updatable_.server;
+    BundleMaker& maker_ = updatable_.maker;
+    std::uint64_t& release_ = updatable_.release;
+    std::unique_ptr<BoxProcess>& box_ = updatable_.box;
 };
 
 /// Of an action's whole answer.

@@ -30,7 +30,7 @@ TEST_F(AKeyPair, is_never_overwritten) {
     const std::string before = folder.read("root.key");
     EXPECT_THAT(refused({"bundle", "keygen", "root", "--no-password"}),
                 HasSubstr("root.pub is there already, and a key is never overwritten"));
-    fs::remove(folder.path("root.pub"));
+    fs::remove(folder.file("root.pub"));
     EXPECT_THAT(refused({"bundle", "keygen", "root", "--no-password"}),
                 HasSubstr("root.key is there already"));
     EXPECT_EQ(folder.read("root.key"), before);
@@ -48,7 +48,7 @@ TEST_F(AKeyPair, has_a_password_unless_its_maker_says_that_it_needs_none) {
 TEST_F(AKeyPair, has_a_secret_that_only_its_owner_reads) {
     make_keys({"root"});
     struct stat facts {};
-    ASSERT_EQ(::stat(folder.path("root.key").c_str(), &facts), 0);
+    ASSERT_EQ(::stat(folder.file("root.key").c_str(), &facts), 0);
     EXPECT_EQ(facts.st_mode & 0777, 0600u);
 }
 
@@ -71,7 +71,8 @@ struct Typed {
     int code = -1;
     std::string shown;
 };
-Typed type(const core::TemporaryFolder& folder, const Words& words, const Words& lines) {
+Typed type(const backplane::tests::TemporaryFolder& folder, const Words& words,
+           const Words& lines) {
     int terminal = -1;
     const pid_t child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
     if (child == 0) {
@@ -109,12 +110,12 @@ TEST_F(AKeyPair, has_a_password_that_is_typed_twice_and_never_shown) {
     const Typed differ = type(folder, {"bundle", "keygen", "root"}, {"sesame one", "sesame two"});
     EXPECT_EQ(differ.code, 1) << differ.shown;
     EXPECT_THAT(differ.shown, HasSubstr("the two passwords differ, and no key was made"));
-    EXPECT_FALSE(fs::exists(folder.path("root.key")));
+    EXPECT_FALSE(fs::exists(folder.file("root.key")));
     const Typed made = type(folder, {"bundle", "keygen", "root"}, {"sesame", "sesame"});
     EXPECT_EQ(made.code, 0) << made.shown;
     EXPECT_THAT(made.shown, Not(HasSubstr("sesame")));
     EXPECT_THAT(differ.shown, Not(HasSubstr("sesame")));
-    ASSERT_TRUE(fs::exists(folder.path("root.key")));
+    ASSERT_TRUE(fs::exists(folder.file("root.key")));
     make_keys({"release"});
     build("acme.so");
     done({"bundle", "create", "--bundle", "acme", "--out", "m", "--root-key", "root.pub",
@@ -127,7 +128,7 @@ TEST_F(AKeyPair, has_a_password_that_is_typed_twice_and_never_shown) {
 TEST_F(AKeyPair, leaves_the_terminal_as_it_was_when_ctrl_c_ends_the_question) {
     const Typed ended = type(folder, {"bundle", "keygen", "root"}, {"\x03"});
     EXPECT_EQ(ended.code, 128 + SIGINT) << ended.shown;
-    EXPECT_FALSE(fs::exists(folder.path("root.key")));
+    EXPECT_FALSE(fs::exists(folder.file("root.key")));
 }
 
 // --- create ---
@@ -172,7 +173,7 @@ TEST_F(ANewRelease, is_refused_with_the_file_that_is_at_fault) {
     EXPECT_THAT(with({"acme.so", "same.so"}),
                 HasSubstr("acme.so, same.so: there are two builds of acme 1.0.0 for " + arch));
     // Nothing is left that would be in the way of the next attempt.
-    EXPECT_FALSE(fs::exists(folder.path("m")));
+    EXPECT_FALSE(fs::exists(folder.file("m")));
 }
 
 TEST_F(ANewRelease, needs_to_know_who_may_sign_it) {
@@ -346,7 +347,7 @@ TEST_F(ASignedFolder, tells_which_signatures_are_missing_and_whose) {
                           " in stranger.key has no role in any document here"));
     EXPECT_THAT(refused({"bundle", "sign", "m", "--key", "one.key", "--zip", "b.zip"}),
                 HasSubstr("no zip was written, for boxes would refuse it"));
-    EXPECT_FALSE(fs::exists(folder.path("b.zip")));
+    EXPECT_FALSE(fs::exists(folder.file("b.zip")));
     const std::string second = done({"bundle", "sign", "m", "--key", "two.key", "--zip", "b.zip"});
     EXPECT_THAT(second, HasSubstr("All signatures are there.\nwrote b.zip (6 files, "));
     EXPECT_THAT(verified("b.zip", {"--key", "root.pub"}), HasSubstr("A box accepts it."));
@@ -422,7 +423,7 @@ TEST_F(AVerification, finds_names_that_no_server_or_box_carries) {
     publish();
     folder.write("m/drivers/acme.so", folder.read("acme.so"));
     folder.write("m/drivers/Acme." + arch + ".so.2.0.0", "capital");
-    fs::create_directories(folder.path("m/lib"));
+    fs::create_directories(folder.file("m/lib"));
     folder.write("m/lib/helper.py", "import this\n");
     const std::string out = verified("m", {"--key", "root.pub"});
     EXPECT_THAT(out, HasSubstr("E_NAME: drivers/acme.so: other boxes would load a file whose name "
@@ -435,7 +436,7 @@ TEST_F(AVerification, finds_names_that_no_server_or_box_carries) {
 }
 
 TEST_F(AVerification, of_nothing_is_no_success) {
-    fs::create_directories(folder.path("m/drivers"));
+    fs::create_directories(folder.file("m/drivers"));
     folder.write("m/drivers/stock.py", "import this\n");
     EXPECT_THAT(
         verified("m", {"--development"}),

@@ -42,7 +42,7 @@ TEST_F(ARotation, needs_the_keys_before_and_the_keys_after) {
               HasSubstr("signed drivers/backplane.acme.root.2.json with " + hint("root")),
               HasSubstr("All signatures are there.")));
     EXPECT_THAT(old_box(), HasSubstr("bundle acme 1: accepted"));
-    fs::remove(folder.path(k_root_2 + "." + small_hint("root2") + ".minisig"));
+    fs::remove(folder.file(k_root_2 + "." + small_hint("root2") + ".minisig"));
     EXPECT_THAT(old_box(), HasSubstr("REJECTED, E_THRESHOLD"));
 }
 
@@ -77,8 +77,8 @@ TEST_F(ARotation, may_go_over_several_roots_but_not_over_a_gap) {
     rotate({"--expires", "2039-01-01", "--key", "root2.key"});
     EXPECT_THAT(old_box(), HasSubstr("bundle acme 1: accepted"));
     for (const std::string key : {"root", "root2"})
-        fs::remove(folder.path(k_root_2 + "." + small_hint(key) + ".minisig"));
-    fs::remove(folder.path(k_root_2));
+        fs::remove(folder.file(k_root_2 + "." + small_hint(key) + ".minisig"));
+    fs::remove(folder.file(k_root_2));
     EXPECT_THAT(old_box(), HasSubstr("REJECTED, E_ROOTVER"));
 }
 
@@ -144,7 +144,7 @@ TEST_F(AnOwner, is_asked_before_somebody_is_trusted) {
     publish();
     EXPECT_THAT(backplane({"trust", "add", "root.pub", "--trust-dir", "trust"}).err,
                 HasSubstr("nothing was changed: answer y on a terminal, or give --yes"));
-    EXPECT_FALSE(fs::exists(folder.path("trust")));
+    EXPECT_FALSE(fs::exists(folder.file("trust")));
     EXPECT_THAT(done({"trust", "list", "--trust-dir", "trust"}),
                 HasSubstr("The owner has added nobody in trust"));
 }
@@ -156,11 +156,11 @@ TEST_F(AnOwner, trusts_a_key_or_a_root_and_takes_it_back) {
                              HasSubstr("backplane update --force")));
     EXPECT_EQ(files("trust"), small_hint("root") + ".pub");
     EXPECT_THAT(verified("m", {"--trust-dir", "trust"}), HasSubstr("A box accepts it."));
-    fs::permissions(folder.path("trust"), fs::perms{0700});
+    fs::permissions(folder.file("trust"), fs::perms{0700});
     done({"trust", "--trust-dir", "trust", "add", k_root_1, "--yes"});
-    EXPECT_EQ(fs::status(folder.path("trust")).permissions(), fs::perms{0755})
+    EXPECT_EQ(fs::status(folder.file("trust")).permissions(), fs::perms{0755})
         << "backplaned is another user";
-    EXPECT_EQ(fs::status(folder.path("trust/acme.root.json")).permissions(), fs::perms{0644});
+    EXPECT_EQ(fs::status(folder.file("trust/acme.root.json")).permissions(), fs::perms{0644});
     EXPECT_THAT(files("trust"),
                 AllOf(HasSubstr(small_hint("root") + ".pub"), HasSubstr("acme.root.json")));
     EXPECT_EQ(folder.read("trust/acme.root.json"), folder.read(k_root_1));
@@ -259,8 +259,8 @@ TEST_F(StockMinisign, makes_keys_and_signatures_that_we_accept) {
 TEST_F(StockMinisign, has_a_name_for_its_signature_that_no_box_looks_for_which_we_tell) {
     publish();
     const std::string document = "m/drivers/backplane.acme.release.json";
-    fs::rename(folder.path(document + "." + small_hint("release") + ".minisig"),
-               folder.path(document + ".minisig"));
+    fs::rename(folder.file(document + "." + small_hint("release") + ".minisig"),
+               folder.file(document + ".minisig"));
     EXPECT_THAT(verified("m", {"--key", "root.pub"}), HasSubstr("REJECTED, E_SIG"));
     EXPECT_THAT(done({"bundle", "inspect", "m"}),
                 HasSubstr("no box looks for it under this name: call it "

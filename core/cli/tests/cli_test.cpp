@@ -28,6 +28,7 @@
 #include <thread>
 #include <vector>
 
+#include "fake_box.hpp"
 #include "invocation.hpp"
 
 namespace {
@@ -40,50 +41,13 @@ using testing::StartsWith;
 
 using namespace backplane::cli::test;  // NOLINT: a test's own helpers
 
-class TheProgram : public testing::Test {
+class TheProgram : public FakeBox {
 protected:
-    TheProgram() {
-        std::string pattern = (fs::temp_directory_path() / "backplane-cli-XXXXXX").string();
-        folder = ::mkdtemp(pattern.data());
-        socket = (folder / "control.sock").string();
-    }
-    ~TheProgram() override {
-        stop();
-        std::error_code ignored;
-        fs::remove_all(folder, ignored);
-    }
-
-    void answer(const std::string& path, std::string body, int status = 200) {
-        server.Get(path, [body = std::move(body), status](const httplib::Request&,
-                                                          httplib::Response& response) {
-            response.status = status;
-            response.set_content(body, "application/json");
-        });
-    }
-    void start() {
-        server.set_address_family(AF_UNIX);
-        ASSERT_TRUE(server.bind_to_port(socket.c_str(),
-                                        80));  // From here on connections are queued by the kernel.
-        thread = std::thread{[this] { server.listen_after_bind(); }};
-        const auto deadline = std::chrono::steady_clock::now() + k_patience;
-        while (!server.is_running() && std::chrono::steady_clock::now() < deadline)
-            std::this_thread::yield();
-        ASSERT_TRUE(server.is_running());
-    }
-    void stop() {
-        server.stop();
-        if (thread.joinable()) thread.join();
-    }
     Outcome run(std::vector<std::string> arguments, unsigned short columns = 0) {
         return Invocation{
             std::move(arguments), {"BACKPLANE_SOCKET=" + socket, "TERM=xterm"}, columns}
             .finish();
     }
-
-    fs::path folder;
-    std::string socket;
-    httplib::Server server;
-    std::thread thread;
 
     const std::string good_status =
         R"({"version":"0.1.0","started_at":1700000000,"uptime_s":11520,"identifier":"b0c5",

@@ -26,6 +26,7 @@
 #include <thread>
 #include <vector>
 
+#include "fake_box.hpp"
 #include "invocation.hpp"
 
 namespace {
@@ -39,12 +40,9 @@ using testing::StartsWith;
 
 using namespace backplane::cli::test;  // NOLINT: a test's own helpers
 
-class TheDoctor : public testing::Test {
+class TheDoctor : public FakeBox {
 protected:
     TheDoctor() {
-        std::string pattern = (fs::temp_directory_path() / "backplane-doctor-XXXXXX").string();
-        folder = ::mkdtemp(pattern.data());
-        socket = (folder / "control.sock").string();
         fs::create_directories(folder / "state/trust");
         write("state/odoo.db", "server.token=canary-token");
         write("state/box.key",
@@ -52,31 +50,12 @@ protected:
         write("backplane.yaml", "http: {port: 8069}\n");
     }
     ~TheDoctor() override {
-        server.stop();
-        if (thread.joinable()) thread.join();
+        stop();
         if (taken >= 0) ::close(taken);
-        std::error_code ignored;
-        fs::remove_all(folder, ignored);
     }
     void write(const std::string& name, const std::string& content) {
         fs::create_directories((folder / name).parent_path());
         std::ofstream{folder / name} << content;
-    }
-    void answer(const std::string& path, std::string body, int status = 200) {
-        server.Get(path, [body = std::move(body), status](const httplib::Request&,
-                                                          httplib::Response& response) {
-            response.status = status;
-            response.set_content(body, "application/json");
-        });
-    }
-    void start() {
-        server.set_address_family(AF_UNIX);
-        ASSERT_TRUE(server.bind_to_port(socket.c_str(), 80));
-        thread = std::thread{[this] { server.listen_after_bind(); }};
-        const auto deadline = std::chrono::steady_clock::now() + k_patience;
-        while (!server.is_running() && std::chrono::steady_clock::now() < deadline)
-            std::this_thread::yield();
-        ASSERT_TRUE(server.is_running());
     }
     Outcome run(std::vector<std::string> arguments) {
         arguments.insert(arguments.begin(), "doctor");
@@ -134,12 +113,8 @@ protected:
                R"(]},"state":"ok","problems":)" + problems + "}";
     }
 
-    fs::path folder;
-    std::string socket;
     std::string search_path = "/usr/bin:/bin";
-    httplib::Server server;
     httplib::Server listening;
-    std::thread thread;
     int taken = -1;
 };
 

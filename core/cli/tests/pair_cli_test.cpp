@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "invocation.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::cli::test {
 namespace {
@@ -35,8 +36,6 @@ constexpr const char* k_secret = "sEcReT-tOkEn-42";
 class ABox : public testing::Test {
 protected:
     ABox() {
-        std::string pattern = (fs::temp_directory_path() / "backplane-pair-cli-XXXXXX").string();
-        folder = ::mkdtemp(pattern.data());
         socket = (folder / "control.sock").string();
         const auto respond = [this](const httplib::Request& request, httplib::Response& response) {
             answer(request, response);
@@ -59,8 +58,6 @@ protected:
     ~ABox() override {
         server.stop();
         thread.join();
-        std::error_code ignored;
-        fs::remove_all(folder, ignored);
     }
 
     /// How the Odoo side stands; `next` follows after so many questions.
@@ -129,7 +126,7 @@ protected:
         return (folder / "token.txt").string();
     }
 
-    fs::path folder;
+    backplane::tests::TemporaryFolder folder;
     std::string socket;
     httplib::Server server;
     std::thread thread;
@@ -216,7 +213,7 @@ TEST_F(ABox, tells_what_is_wrong_with_a_token_and_never_shows_it) {
 TEST_F(ABox, is_not_sent_a_file_that_holds_no_token) {
     const std::vector<std::pair<std::string, std::string>> cases{
         {(folder / "none").string(), "cannot open the file with the token "},
-        {folder.string(), "cannot read the file with the token "},
+        {folder.path().string(), "cannot read the file with the token "},
         {"/dev/null", "/dev/null holds no token: copy it in Odoo"},
         {"/dev/zero", "/dev/zero is longer than a token can be"}};
     for (const auto& [path, text] : cases) {

@@ -10,6 +10,7 @@
 #include "api/tests/api_client.hpp"
 #include "api/tests/served_api.hpp"
 #include "invocation.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::cli::test {
 namespace {
@@ -30,19 +31,13 @@ using Step = UpdateStep::State;
 class ABox : public testing::Test {
 protected:
     ABox() {
-        std::string pattern = (fs::temp_directory_path() / "backplane-update-cli-XXXXXX").string();
-        folder = ::mkdtemp(pattern.data());
         ServedApi::Setup setup;
         setup.plugins = {{"acme_scale", "1.0.0"}, {"toledo8217", "1.0.0"}};
         setup.socket = (folder / "control.sock").string();
         setup.owner_patience = std::chrono::milliseconds{200};
         box = std::make_unique<ServedApi>(std::move(setup));
     }
-    ~ABox() override {
-        box.reset();
-        std::error_code ignored;
-        fs::remove_all(folder, ignored);
-    }
+    ~ABox() override { box.reset(); }
 
     std::vector<std::string> environment() const {
         return {"BACKPLANE_SOCKET=" + (folder / "control.sock").string(), "TERM=xterm",
@@ -94,7 +89,7 @@ protected:
             << wanted;
     }
 
-    fs::path folder;
+    backplane::tests::TemporaryFolder folder;
     std::unique_ptr<ServedApi> box;
 };
 
@@ -280,7 +275,7 @@ TEST_F(ABox, is_not_sent_a_file_that_cannot_be_a_bundle) {
     fs::resize_file(large, (32u << 20) + 1);
     const std::vector<std::pair<fs::path, std::string>> files{
         {folder / "none.zip", "cannot open the bundle " + (folder / "none.zip").string()},
-        {folder, "cannot read the bundle "},
+        {folder.path(), "cannot read the bundle "},
         {file("empty.zip", ""), "empty.zip is empty: give the zip file of a bundle"},
         {large, "is larger than the 32 MiB that a bundle may have"}};
     for (const auto& [path, error] : files) {
@@ -460,8 +455,7 @@ TEST_F(ABoxWithPlugIns, says_why_it_cannot_do_what_the_owner_wants) {
 }
 
 TEST(ABoxWithoutUpdates, says_so) {
-    std::string pattern = (fs::temp_directory_path() / "backplane-update-cli-XXXXXX").string();
-    const fs::path folder = ::mkdtemp(pattern.data());
+    const backplane::tests::TemporaryFolder folder;
     const std::string socket = (folder / "control.sock").string();
     {
         ServedApi::Setup setup;
@@ -476,7 +470,6 @@ TEST(ABoxWithoutUpdates, says_so) {
             EXPECT_THAT(outcome.err, HasSubstr("backplane: this box takes no updates"));
         }
     }
-    fs::remove_all(folder);
 }
 
 }  // namespace

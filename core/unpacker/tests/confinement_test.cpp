@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 #include "bundle/unpacked.hpp"
-#include "store/tests/temporary_folder.hpp"
 #include "supervisor/host_process.hpp"
 #include "supervisor/spawn.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::core {
 namespace {
@@ -40,7 +40,7 @@ constexpr bool k_filtered = true;
 class AConfinedProcess : public ::testing::Test {
 protected:
     AConfinedProcess() {
-        scratch_ = folder_.path("scratch");
+        scratch_ = folder_.file("scratch");
         std::ofstream{scratch_} << "x";
         output_.reset(::memfd_create("output", MFD_CLOEXEC));
     }
@@ -65,7 +65,7 @@ protected:
         return end_of(start(how, attempt, SpawnRequest::k_null, output_.get()));
     }
 
-    TemporaryFolder folder_;
+    backplane::tests::TemporaryFolder folder_;
     std::string scratch_;
     Fd output_;
 };

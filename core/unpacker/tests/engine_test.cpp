@@ -19,7 +19,7 @@ class AnEngineWithAProcess : public EngineTest {
 protected:
     AnEngineWithAProcess() {
         other_setup = setup;
-        other_setup.folder = folder.path("with_process");
+        other_setup.folder = folder.file("with_process");
         use({BP_UNPACK_PROGRAM, setup.policy.host.arch});
     }
     void use(const UnpackProcess& process) {
@@ -117,7 +117,7 @@ TEST_F(AnEngineWithAProcess, does_not_hold_it_against_an_archive_that_the_progra
 }
 
 TEST_F(AnEngineWithAProcess, remembers_an_archive_at_which_the_program_breaks) {
-    const std::string program = folder.path("backplane-unpack");
+    const std::string program = folder.file("backplane-unpack");
     std::ofstream{program} << "#!/bin/sh\nkill -SEGV $$\n";
     ASSERT_EQ(::chmod(program.c_str(), 0700), 0);
     use({program, setup.policy.host.arch});

@@ -20,7 +20,7 @@
 #include "bundle/unpacked.hpp"
 #include "bundle/verify.hpp"
 #include "publisher.hpp"
-#include "store/tests/temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 #include "update/unpack_process.hpp"
 
 namespace backplane::core {
@@ -42,7 +42,7 @@ class AnUnpackProcess : public ::testing::Test {
 protected:
     /// A program of its own that does this instead.
     void becomes(const std::string& script) {
-        process.program = folder.path("backplane-unpack");
+        process.program = folder.file("backplane-unpack");
         std::ofstream{process.program} << "#!/bin/sh\n" << script << "\n";
         if (::chmod(process.program.c_str(), 0700) != 0) throw std::runtime_error{"chmod"};
     }
@@ -58,7 +58,7 @@ protected:
         return {reinterpret_cast<const char*>(bytes->data()), bytes->size()};
     }
 
-    TemporaryFolder folder;
+    backplane::tests::TemporaryFolder folder;
     UnpackProcess process{BP_UNPACK_PROGRAM, k_arch, 10s};
     std::string honest = make_zip({{.name = k_document, .content = "{}", .deflated = true}});
 };
@@ -79,7 +79,7 @@ TEST_F(AnUnpackProcess, that_is_killed_by_the_filter_speaks_against_the_archive)
 }
 
 TEST_F(AnUnpackProcess, that_hangs_is_killed_at_the_deadline_and_does_not_stay) {
-    const std::string pid_file = folder.path("pid");
+    const std::string pid_file = folder.file("pid");
     becomes("echo $$ > " + pid_file + "\nexec sleep 600");
     process.deadline = 1s;
     const auto start = std::chrono::steady_clock::now();
@@ -131,7 +131,7 @@ TEST_F(AnUnpackProcess, cannot_change_the_archive_that_it_was_given) {
 
 TEST_F(AnUnpackProcess, gets_no_descriptor_and_no_environment_but_its_own) {
     ASSERT_EQ(::setenv("BP_TEST_SECRET", "secret", 1), 0);
-    const std::string seen = folder.path("seen");
+    const std::string seen = folder.file("seen");
     becomes("ls /proc/$$/fd | tr '\\n' ' ' > " + seen + "\ntr '\\0' ' ' < /proc/$$/environ >> " +
             seen + "\nexit 1");
     const int leak = ::dup(STDERR_FILENO);
@@ -166,7 +166,7 @@ TEST_F(AnUnpackProcess, that_is_not_there_says_nothing_of_the_archive) {
 }
 
 TEST_F(AnUnpackProcess, started_by_hand_says_what_it_is_for) {
-    const std::string said = folder.path("said");
+    const std::string said = folder.file("said");
     const int status =
         std::system((std::string{BP_UNPACK_PROGRAM} + " x 3>&- 4>&- 2>" + said).c_str());
     ASSERT_TRUE(WIFEXITED(status));

@@ -9,7 +9,7 @@
 #include <cstdlib>
 
 #include "bundle/tests/zip_maker.hpp"
-#include "store/tests/temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::core::bundle::tests {
 namespace {
@@ -132,7 +132,7 @@ TEST_F(ABundleArchive, gives_a_large_file_whole) {
 /// The server's own writer, on a seekable file and on a stream (which puts the sizes behind the
 /// content).
 TEST_F(ABundleArchive, is_what_the_zip_writer_of_python_makes) {
-    TemporaryFolder folder;
+    backplane::tests::TemporaryFolder folder;
     const std::string script = R"(
 import os, sys, zipfile
 class Stream:
@@ -150,7 +150,8 @@ fill('file.zip')
 with open('stream.zip', 'wb') as file: fill(Stream(file))
 )";
     folder.write("make.py", script);
-    const std::string command = "cd '" + folder.path() + "' && '" BP_PYTHON "' make.py 2>errors";
+    const std::string command =
+        "cd '" + folder.path().string() + "' && '" BP_PYTHON "' make.py 2>errors";
     ASSERT_EQ(std::system(command.c_str()), 0) << folder.read("errors");
     std::string expected;
     for (int i = 0; i < 1000; ++i) expected += R"({"a": 1})";

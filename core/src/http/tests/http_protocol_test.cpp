@@ -11,6 +11,7 @@
 
 #include "http/listen_socket.hpp"
 #include "running_server.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::core {
 namespace {
@@ -178,8 +179,7 @@ TEST_F(AnHttpServer, serves_ipv6_beside_ipv4_on_one_port_and_knows_its_clients) 
 }
 
 TEST_F(AnHttpServer, serves_a_unix_socket_without_limits_and_removes_it_at_the_end) {
-    char name[] = "/tmp/bp-http-XXXXXX";
-    const std::filesystem::path folder = ::mkdtemp(name);
+    const backplane::tests::TemporaryFolder folder;
     const std::string path = folder / "control";
     HttpLimits limits;
     limits.connections = 0;
@@ -200,7 +200,6 @@ TEST_F(AnHttpServer, serves_a_unix_socket_without_limits_and_removes_it_at_the_e
         ASSERT_EQ(stopped.get_future().wait_for(k_patience), std::future_status::ready);
         EXPECT_FALSE(std::filesystem::exists(path));
     }
-    std::filesystem::remove_all(folder);
 }
 
 TEST_F(AnHttpServer, serves_an_inherited_socket) {

@@ -14,6 +14,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "support/temporary_folder.hpp"
+
 namespace backplane::core {
 namespace {
 
@@ -22,12 +24,7 @@ using testing::HasSubstr;
 
 class AListenSocket : public testing::Test {
 protected:
-    AListenSocket() {
-        char name[] = "/tmp/bp-http-XXXXXX";
-        folder_ = ::mkdtemp(name);
-    }
-    ~AListenSocket() override { std::filesystem::remove_all(folder_); }
-    std::filesystem::path folder_;
+    backplane::tests::TemporaryFolder folder_;
 };
 
 TEST_F(AListenSocket, says_which_port_is_in_use_and_what_helps) {

@@ -17,6 +17,7 @@
 #include <string>
 
 #include "log/log_levels_file.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::core {
 namespace {
@@ -29,17 +30,11 @@ using testing::HasSubstr;
 /// this process is meant.
 class ChangedLevels : public testing::Test {
 protected:
-    ChangedLevels() {
-        std::string pattern = (fs::temp_directory_path() / "backplane-levels-XXXXXX").string();
-        folder = ::mkdtemp(pattern.data());
-        start();
-    }
+    ChangedLevels() { start(); }
     ~ChangedLevels() override {
         levels.reset();
         set_log_level(LogLevel::info);
         for (const char* name : {"ll-http", "ll-scale", "ll-quiet"}) clear_log_level(name);
-        std::error_code ignored;
-        fs::remove_all(folder, ignored);
     }
     void start() {
         LogLevels::Setup setup{loop,
@@ -70,7 +65,7 @@ protected:
     }
 
     boost::asio::io_context loop;
-    fs::path folder;
+    backplane::tests::TemporaryFolder folder;
     std::chrono::steady_clock::time_point steady{1000h};
     std::chrono::system_clock::time_point wall{490'000h};
     std::unique_ptr<LogLevels> levels;
@@ -265,7 +260,7 @@ TEST_F(ChangedLevels, leave_out_entries_of_the_file_that_make_no_sense) {
 
 TEST_F(ChangedLevels, work_and_say_so_when_nothing_can_be_written) {
     levels.reset();
-    fs::remove_all(folder);
+    fs::remove_all(folder.path());
     start();
     ASSERT_TRUE(levels->set("ll-http", LogLevel::debug));
     EXPECT_FALSE(levels->flush(20s));

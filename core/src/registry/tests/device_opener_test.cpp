@@ -13,6 +13,8 @@
 #include <filesystem>
 #include <optional>
 
+#include "support/temporary_folder.hpp"
+
 namespace backplane::core {
 namespace {
 
@@ -22,12 +24,6 @@ using testing::HasSubstr;
 
 class ADeviceOpener : public testing::Test {
 protected:
-    ADeviceOpener() {
-        char name[] = "/tmp/device-opener-test-XXXXXX";
-        folder = ::mkdtemp(name);
-    }
-    ~ADeviceOpener() override { std::filesystem::remove_all(folder); }
-
     void open(const OpenSpec& spec, const Fd& handed_over = {}) {
         opener->open(spec, handed_over, 2s,
                      [this](Result<Fd> result) { answer.emplace(std::move(result)); });
@@ -62,7 +58,7 @@ protected:
     boost::asio::io_context loop;
     std::unique_ptr<DeviceOpener> opener = std::make_unique<DeviceOpener>(loop);
     std::optional<Result<Fd>> answer;
-    std::filesystem::path folder;
+    backplane::tests::TemporaryFolder folder;
 };
 
 TEST_F(ADeviceOpener, does_not_even_touch_what_is_no_character_device) {

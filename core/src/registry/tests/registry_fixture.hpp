@@ -16,6 +16,7 @@
 #include "fake_runner.hpp"
 #include "registry/registry.hpp"
 #include "store/device_memory.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::core {
 
@@ -35,8 +36,6 @@ protected:
         setup.plugins.push_back(plugin("serial", sdk::PluginKind::interface));
         setup.plugins.push_back(driver("toledo", 10));
         setup.plugins.push_back(driver("generic", 0));
-        char folder[] = "/tmp/registry-test-XXXXXX";
-        state_dir = ::mkdtemp(folder);
         int slave = -1;
         if (::openpty(&master, &slave, pts.data(), nullptr, nullptr) == 0) ::close(slave);
     }
@@ -44,7 +43,6 @@ protected:
         registry.reset();
         setup.memory = nullptr;
         ::close(master);
-        std::filesystem::remove_all(state_dir);
     }
 
     static CataloguedPlugin plugin(const std::string& name, sdk::PluginKind kind) {
@@ -138,12 +136,13 @@ protected:
                       [&](ActionOutcome outcome) { result = std::move(outcome); });
     }
 
+    backplane::tests::TemporaryFolder folder;
+    const std::string state_dir = folder.path();
     boost::asio::io_context loop;
     EventRing events;
     Registry::Setup setup;
     std::map<std::string, FakeRunner*> runners;
     std::unique_ptr<Registry> registry;
-    std::string state_dir;
     std::array<char, 64> pts{};
     int master = -1;
 };

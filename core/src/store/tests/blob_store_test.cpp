@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "store/tests/temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 #include "util/sha256.hpp"
 
 namespace backplane::core {
@@ -85,9 +85,9 @@ protected:
     ABlobStore() { EXPECT_TRUE(store.prepare()); }
     static std::string hash(std::string_view text) { return sha256_hex(bytes(text)); }
 
-    TemporaryFolder folder;
+    backplane::tests::TemporaryFolder folder;
     RecordedFiles files;
-    BlobStore store{files, folder.path("blobs")};
+    BlobStore store{files, folder.file("blobs")};
 };
 
 TEST_F(ABlobStore, refuses_content_that_is_not_what_its_name_says) {
@@ -122,7 +122,7 @@ TEST_F(ABlobStore, leaves_nothing_behind_when_the_disk_is_full) {
     files.fail_sync = true;
     EXPECT_EQ(store.put(hash("a"), bytes("a")).error().code, "store.full");
     EXPECT_FALSE(store.contains(hash("a")));
-    EXPECT_THAT(files.list(folder.path("blobs")).value(), SizeIs(0));
+    EXPECT_THAT(files.list(folder.file("blobs")).value(), SizeIs(0));
     files.fail_sync = false;
     EXPECT_TRUE(store.put(hash("a"), bytes("a"))) << "and works again when there is room";
 }
@@ -152,14 +152,14 @@ TEST_F(ABlobStore, removes_what_an_interrupted_write_has_left) {
     ASSERT_TRUE(store.put(hash("b"), bytes("b"))) << "it does not stand in the way of the next one";
     folder.write("blobs/" + hash("c") + "~", "half");
     ASSERT_TRUE(store.prepare());
-    EXPECT_THAT(files.list(folder.path("blobs")).value(), SizeIs(2));
+    EXPECT_THAT(files.list(folder.file("blobs")).value(), SizeIs(2));
 }
 
 TEST_F(ABlobStore, keeps_only_what_it_is_told) {
     for (const char* text : {"a", "b", "c"}) ASSERT_TRUE(store.put(hash(text), bytes(text)));
     folder.write("blobs/strange", "");
     ASSERT_TRUE(store.keep_only({hash("b"), hash("never there")}));
-    EXPECT_THAT(files.list(folder.path("blobs")).value(), testing::ElementsAre(hash("b")));
+    EXPECT_THAT(files.list(folder.file("blobs")).value(), testing::ElementsAre(hash("b")));
     EXPECT_EQ(store.read(hash("a"), 9).error().code, "store.missing");
 }
 

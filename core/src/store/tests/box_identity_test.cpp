@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "backplane/core/log.hpp"
-#include "store/tests/temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::core {
 namespace {
@@ -16,7 +16,7 @@ using testing::MatchesRegex;
 
 class ABoxIdentity : public testing::Test {
 protected:
-    TemporaryFolder folder;
+    backplane::tests::TemporaryFolder folder;
 };
 
 TEST_F(ABoxIdentity, is_made_once_and_stays) {
@@ -28,8 +28,8 @@ TEST_F(ABoxIdentity, is_made_once_and_stays) {
 }
 
 TEST_F(ABoxIdentity, differs_between_boxes) {
-    EXPECT_NE(load_or_make_box_identity(folder.path("a")),
-              load_or_make_box_identity(folder.path("b")));
+    EXPECT_NE(load_or_make_box_identity(folder.file("a")),
+              load_or_make_box_identity(folder.file("b")));
 }
 
 TEST_F(ABoxIdentity, is_made_anew_when_its_file_is_damaged) {
@@ -52,7 +52,7 @@ TEST_F(ABoxIdentity, survives_a_write_that_was_cut_short_before) {
 
 TEST_F(ABoxIdentity, holds_for_the_run_when_it_cannot_be_kept) {
     folder.write("file", "");
-    EXPECT_EQ(load_or_make_box_identity(folder.path("file/state")).size(), 32u);
+    EXPECT_EQ(load_or_make_box_identity(folder.file("file/state")).size(), 32u);
     const LogRecord record = recent_logs().back();
     EXPECT_EQ(record.level, LogLevel::error);
     EXPECT_THAT(record.text(), HasSubstr("box_id.not_kept"));

@@ -9,7 +9,7 @@
 
 #include <array>
 
-#include "store/tests/temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::core {
 namespace {
@@ -31,8 +31,8 @@ protected:
         return row && *row ? query->text(0) : "nothing";
     }
 
-    TemporaryFolder folder;
-    std::string path = folder.path("a ?#%.db");
+    backplane::tests::TemporaryFolder folder;
+    std::string path = folder.file("a ?#%.db");
     const Steps two{"CREATE TABLE a (x INTEGER NOT NULL) STRICT; INSERT INTO a VALUES (1)",
                     "ALTER TABLE a ADD COLUMN y TEXT"};
 };
@@ -102,7 +102,7 @@ TEST_F(ADatabase, says_that_a_file_is_damaged_or_somebody_elses) {
 }
 
 TEST_F(ADatabase, says_what_to_do_when_it_cannot_be_opened) {
-    const auto database = Database::open(folder.path("missing/x.db"), Database::Mode::read_write);
+    const auto database = Database::open(folder.file("missing/x.db"), Database::Mode::read_write);
     ASSERT_FALSE(database);
     EXPECT_EQ(database.error().code, "store.unavailable");
     EXPECT_THAT(database.error().text,

@@ -15,10 +15,10 @@
 #include <csignal>
 #include <random>
 
+#include "backplane/core/database.hpp"
 #include "backplane/core/fd.hpp"
 #include "backplane/core/log.hpp"
-#include "backplane/core/database.hpp"
-#include "store/tests/temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::core {
 namespace {
@@ -66,7 +66,7 @@ protected:
         return ids;
     }
 
-    TemporaryFolder folder;
+    backplane::tests::TemporaryFolder folder;
 };
 
 TEST_F(ADeviceMemory, remembers_over_a_restart) {
@@ -148,13 +148,13 @@ TEST_F(ADeviceMemory, ignores_journals_that_are_rubbish) {
 TEST_F(ADeviceMemory, sets_a_database_of_a_newer_box_aside_unharmed) {
     {
         DeviceMemory{folder.path(), quick()}.remember(device("usb-1"));
-        auto database = Database::open(folder.path("backplane.db"), Database::Mode::read_write);
+        auto database = Database::open(folder.file("backplane.db"), Database::Mode::read_write);
         ASSERT_TRUE(database && database->execute("PRAGMA user_version=99"));
     }
     EXPECT_TRUE(ids_on_disk().empty());
     const auto kept = folder.names_with("backplane.db.newer-");
     ASSERT_FALSE(kept.empty());
-    auto database = Database::open(folder.path(kept.front()), Database::Mode::read_only);
+    auto database = Database::open(folder.file(kept.front()), Database::Mode::read_only);
     ASSERT_TRUE(database);
     EXPECT_EQ(database->schema_version().value(), 99);
 }
@@ -162,7 +162,7 @@ TEST_F(ADeviceMemory, sets_a_database_of_a_newer_box_aside_unharmed) {
 TEST_F(ADeviceMemory, goes_on_without_a_disk_and_says_so_once) {
     folder.write("file", "");
     const std::uint64_t before = last_logged();
-    DeviceMemory memory{folder.path("file/state"), quick()};
+    DeviceMemory memory{folder.file("file/state"), quick()};
     EXPECT_FALSE(memory.durable());
     EXPECT_EQ(memory.box_identity().size(), 32u);
     for (int i = 0; i < 20; ++i) {
@@ -176,18 +176,18 @@ TEST_F(ADeviceMemory, goes_on_without_a_disk_and_says_so_once) {
 
 TEST_F(ADeviceMemory, writes_everything_once_the_disk_is_back) {
     folder.write("state", "");
-    DeviceMemory memory{folder.path("state"), quick()};
+    DeviceMemory memory{folder.file("state"), quick()};
     memory.remember(device("usb-1"));
     EXPECT_FALSE(memory.flush(k_patience));
-    std::filesystem::remove(folder.path("state"));
-    std::filesystem::create_directory(folder.path("state"));
+    std::filesystem::remove(folder.file("state"));
+    std::filesystem::create_directory(folder.file("state"));
     memory.remember(device("usb-2"));
     const auto deadline = std::chrono::steady_clock::now() + k_patience;
     while (!memory.flush(1s) && std::chrono::steady_clock::now() < deadline) {
     }
     EXPECT_TRUE(memory.durable());
     EXPECT_TRUE(memory.close(k_patience));
-    EXPECT_EQ((DeviceMemory{folder.path("state"), quick()}.all().size()), 2u);
+    EXPECT_EQ((DeviceMemory{folder.file("state"), quick()}.all().size()), 2u);
 }
 
 TEST_F(ADeviceMemory, goes_on_while_the_disk_is_full_and_writes_when_there_is_room) {
@@ -238,7 +238,7 @@ TEST_F(ADeviceMemory, reads_what_it_knows_from_a_folder_that_cannot_be_written) 
     DeviceMemory{folder.path(), quick()}.remember(device("usb-1"));
     const std::string identity = folder.read("box-id").substr(0, 32);
     for (const char* name : {"backplane.db", "box-id"})
-        ASSERT_EQ(::chmod(folder.path(name).c_str(), 0444), 0);
+        ASSERT_EQ(::chmod(folder.file(name).c_str(), 0444), 0);
     ASSERT_EQ(::chmod(folder.path().c_str(), 0555), 0);
     const std::uint64_t before = last_logged();
     const int failed = run_unprivileged([&] {
@@ -295,13 +295,13 @@ TEST_F(ADeviceMemory, spares_the_disk_when_a_device_was_merely_seen_again) {
     DeviceMemory memory{folder.path(), quick()};
     memory.remember(device("usb-1", "x", 1'000));
     ASSERT_TRUE(memory.flush(k_patience));
-    const auto size = std::filesystem::file_size(folder.path("backplane.db-wal"));
+    const auto size = std::filesystem::file_size(folder.file("backplane.db-wal"));
     for (int i = 2; i < 1000; ++i) memory.remember(device("usb-1", "x", i * 1'000));
     EXPECT_EQ(memory.find("usb-1")->last_seen.time_since_epoch(), 999s);
     // The next real change is written; were the others, too, there would be more than its pages.
     memory.remember(device("usb-2", "x", 1'000));
     ASSERT_TRUE(memory.flush(k_patience));
-    EXPECT_LE(std::filesystem::file_size(folder.path("backplane.db-wal")), size + 2 * 4120);
+    EXPECT_LE(std::filesystem::file_size(folder.file("backplane.db-wal")), size + 2 * 4120);
     EXPECT_TRUE(memory.close(k_patience));
     EXPECT_EQ((DeviceMemory{folder.path(), quick()}.find("usb-1")->last_seen.time_since_epoch()),
               999s);

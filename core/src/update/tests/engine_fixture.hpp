@@ -16,8 +16,8 @@
 #include <string>
 #include <vector>
 
-#include "store/tests/temporary_folder.hpp"
 #include "support/bundle_maker.hpp"
+#include "support/temporary_folder.hpp"
 #include "update/update_engine.hpp"
 
 namespace backplane::core::testing {
@@ -99,7 +99,7 @@ private:
 class EngineTest : public ::testing::Test {
 protected:
     EngineTest() {
-        setup.folder = folder.path("updates");
+        setup.folder = folder.file("updates");
         setup.files = &files;
         setup.policy.host = sdk::HostFacts::of_this_machine();
         setup.policy.host_version = "0.1.0";
@@ -189,7 +189,7 @@ protected:
         if (!result) throw std::runtime_error{result.error().code + ": " + result.error().text};
     }
 
-    TemporaryFolder folder;
+    backplane::tests::TemporaryFolder folder;
     FaultyFiles files;
     BundleMaker maker{"acme"};
     bundle::Time now = maker.issued + std::chrono::hours{1};

@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "store/tests/temporary_folder.hpp"
 #include "support/bundle_maker.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace backplane::core {
 namespace {
@@ -26,12 +26,12 @@ std::string text_of(const bundle::Bytes& bytes) {
 
 class ATrustFolder : public testing::Test {
 protected:
-    TemporaryFolder folder;
+    backplane::tests::TemporaryFolder folder;
     tests::BundleMaker acme{"acme"};
 };
 
 TEST_F(ATrustFolder, that_is_not_there_trusts_nobody) {
-    const TrustFolder trust = read_trust_folder(folder.path("trust"));
+    const TrustFolder trust = read_trust_folder(folder.file("trust"));
     EXPECT_THAT(trust.roots, IsEmpty());
     EXPECT_THAT(trust.keys, IsEmpty());
     EXPECT_THAT(trust.problems, IsEmpty());

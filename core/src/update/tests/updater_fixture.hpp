@@ -20,8 +20,8 @@
 
 #include "backplane/core/log.hpp"
 #include "fake_swaps.hpp"
-#include "store/tests/temporary_folder.hpp"
 #include "support/bundle_maker.hpp"
+#include "support/temporary_folder.hpp"
 #include "update/updater.hpp"
 
 namespace backplane::core {
@@ -90,7 +90,7 @@ protected:
     }
     UpdateEngine::Setup engine_setup() {
         UpdateEngine::Setup engine;
-        engine.folder = folder.path("updates");
+        engine.folder = folder.file("updates");
         engine.files = files.get();
         engine.policy.host = sdk::HostFacts::of_this_machine();
         engine.policy.host_version = "1.0.0";
@@ -170,7 +170,7 @@ protected:
     }
 
     boost::asio::io_context loop;
-    TemporaryFolder folder;
+    backplane::tests::TemporaryFolder folder;
     std::unique_ptr<DurableFiles> files = DurableFiles::posix();
     tests::BundleMaker maker{"acme"};
     FakeSource source{loop};

@@ -382,7 +382,7 @@ TEST_F(AnUpdater, may_end_in_the_middle_of_everything) {
     add("1.1.0/acme_scale.so");
     const bundle::Bytes zip = maker.zip(1);
     for (const char* last : {"", "prepare acme_scale 1.1.0", "swap acme_scale 1.1.0 on trial"}) {
-        std::filesystem::remove_all(folder.path("updates"));
+        std::filesystem::remove_all(folder.file("updates"));
         restart();
         swaps.hold = true;
         updater->install(zip, "a file", false, {});

@@ -1,33 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Backplane authors.
+//
+// A folder of its own for a test, in a header alone: unit tests need no library for it.
 #pragma once
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <vector>
 
-namespace backplane::core {
+namespace backplane::tests {
 
-/// A folder that is gone when the test is.
+/// A folder that is gone with everything in it when the test is. Declare it before whatever works in it.
 class TemporaryFolder {
 public:
     TemporaryFolder() {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "backplane-store-XXXXXX").string();
-        path_ = ::mkdtemp(pattern.data());
+        std::string name =
+            (std::filesystem::temp_directory_path() / "backplane-test-XXXXXX").string();
+        if (!::mkdtemp(name.data())) throw std::runtime_error("cannot make a temporary folder");
+        path_ = name;
     }
     TemporaryFolder(const TemporaryFolder&) = delete;
     TemporaryFolder& operator=(const TemporaryFolder&) = delete;
     ~TemporaryFolder() {
         std::error_code ignored;
+        // A test may have taken away the right to write.
+        std::filesystem::permissions(path_, std::filesystem::perms::owner_all, ignored);
         std::filesystem::remove_all(path_, ignored);
     }
 
-    std::string path() const { return path_.string(); }
-    std::string path(const std::string& name) const { return (path_ / name).string(); }
+    const std::filesystem::path& path() const { return path_; }
+    std::filesystem::path operator/(const std::filesystem::path& name) const {
+        return path_ / name;
+    }
+    /// As operator/, for those who take text.
+    std::string file(const std::string& name) const { return (path_ / name).string(); }
+
     void write(const std::string& name, const std::string& content) const {
         std::ofstream{path_ / name, std::ios::binary} << content;
     }
@@ -48,4 +60,4 @@ private:
     std::filesystem::path path_;
 };
 
-}  // namespace backplane::core
+}  // namespace backplane::tests
