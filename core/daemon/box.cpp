@@ -141,7 +141,10 @@ Result<void> Box::Parts::read_configuration(const Options& options) {
     if (!loaded) return failure("config." + loaded.error().code, loaded.error().text);
     config = std::move(*loaded);
     if (options.log_level) config.log.level = *options.log_level;
-    if (options.http_port) config.http.port = *options.http_port;
+    if (options.http_port) {
+        config.http.port = *options.http_port;
+        config.http.standard_port = false;
+    }
     if (options.https_port) {
         config.https.port = *options.https_port;
         config.https.port_given = true;

@@ -25,11 +25,12 @@ namespace {
 // systemd.exec(5), sd_listen_fds(3): inherited sockets begin at 3.
 constexpr int k_first_inherited_fd = 3;
 constexpr int k_most_inherited = 16;
-constexpr std::uint16_t k_https_port = 443;
+constexpr std::uint16_t k_http_port = 80, k_https_port = 443;
 
 struct Inherited {
     int fd = -1;
     bool tls = false;
+    std::uint16_t port = 0;
 };
 
 std::uint16_t port_of(int fd) {
@@ -56,7 +57,8 @@ std::vector<Inherited> inherited_sockets() {
         std::string name;
         std::getline(names, name, ':');
         const int fd = k_first_inherited_fd + static_cast<int>(i);
-        out.push_back({fd, name == "https" || port_of(fd) == k_https_port});
+        const std::uint16_t port = port_of(fd);
+        out.push_back({fd, name == "https" || port == k_https_port, port});
     }
     return out;
 }
@@ -87,12 +89,13 @@ Opened open_all(
 Result<Listening> listen(core::HttpServer& server, const core::Config& config,
                          const std::string& control_socket) {
     Listening out;
-    bool https_inherited = false;
+    bool https_inherited = false, standard_inherited = false;
     for (const Inherited& socket : inherited_sockets()) {
         if (socket.tls && !config.https.enabled) continue;
         if (const auto result = server.listen_fd(socket.fd, socket.tls); !result)
             return failure(result.error().code, result.error().text);
         https_inherited = https_inherited || socket.tls;
+        standard_inherited = standard_inherited || socket.port == k_http_port;
     }
 
     Opened http = open_all(config.http.addresses, config.http.port,
@@ -104,6 +107,17 @@ Result<Listening> listen(core::HttpServer& server, const core::Config& config,
     if (!http.first_problem.empty())
         core::log_warning("box", "http.listen_failed", {{"reason", http.first_problem}});
     out.http = std::move(http.ports);
+    // Odoo's pages ask a box at the port that an address has without one (protocol page, 1.1).
+    if (config.http.standard_port && !standard_inherited && config.http.port != k_http_port) {
+        const Opened standard = open_all(config.http.addresses, k_http_port,
+                                         [&](const std::string& address, std::uint16_t port) {
+                                             return server.listen_tcp(address, port);
+                                         });
+        out.http.insert(out.http.end(), standard.ports.begin(), standard.ports.end());
+        if (standard.ports.empty())
+            core::log_info("box", "http.standard_port_failed",
+                           {{"reason", standard.first_problem}});
+    }
 
     if (config.https.enabled && !https_inherited) {
         Opened https = open_all(config.http.addresses, config.https.port,

@@ -38,7 +38,7 @@ ParsedOptions parse_options(int argc, char** argv) {
     app.add_option("--http-address", options.http_address,
                    "Address to listen on, instead of the configured ones");
     app.add_option("--http-port", options.http_port,
-                   "HTTP port, instead of the configured one (8069); 0 takes a free one");
+                   "HTTP port, instead of the configured one (8069) and of 80; 0 takes a free one");
     app.add_option("--https-port", options.https_port,
                    "HTTPS port, instead of the configured one (443); 0 takes a free one");
     app.add_option("--log-level", options.log_level, "error, warning, info or debug")

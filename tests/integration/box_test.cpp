@@ -272,6 +272,28 @@ TEST_F(ABox, without_any_network_starts_and_reads_its_scale) {
     EXPECT_EQ(daemon.wait(), 0) << daemon.err();
 }
 
+TEST_F(ABox, listens_where_pages_of_odoo_look_for_it_too) {
+    // A network of its own, in which 80 and 443 are free.
+    if (Program{{"unshare", "-n", "true"}}.wait() != 0)
+        GTEST_SKIP() << "needs the right to make a network namespace";
+    std::ofstream(folder_ / "c.yaml") << "odoo: {pairing_proxy: '', certificate_service: ''}\n";
+    const std::string socket = (folder_ / "control.sock").string();
+    Program daemon{{"unshare", "-n", BP_DAEMON, "--config", (folder_ / "c.yaml").string(),
+                    "--state-dir", (folder_ / "state").string(), "--plugin-dir", BP_PLUGIN_DIR,
+                    "--control-socket", socket}};
+    std::string answer;
+    EXPECT_TRUE(eventually([&] {
+        Program asked{{BP_CLI, "--socket", socket, "status", "--json"}};
+        asked.wait();
+        answer = asked.out();
+        return answer.find("https_ports") != std::string::npos;
+    })) << daemon.err();
+    EXPECT_EQ(json::serialize(json::parse(answer).at("http").at("ports")), "[8069,80]");
+    EXPECT_EQ(json::serialize(json::parse(answer).at("http").at("https_ports")), "[443]");
+    daemon.signal(SIGTERM);
+    EXPECT_EQ(daemon.wait(), 0) << daemon.err();
+}
+
 TEST_F(ABox, keeps_its_identifier_over_a_restart) {
     BoxProcess::Options options;
     options.state_dir = folder_ / "state";

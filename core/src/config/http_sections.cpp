@@ -33,9 +33,11 @@ void both_or_none(const ConfigNode& node, const std::string& path, const char* f
 void read_http(Config::Http& http, const ConfigNode& node, const std::string& path) {
     using Node = const ConfigNode&;
     using Path = const std::string&;
-    read_section(node, path,
-                 {{"address", [&](Node n, Path p) { http.addresses = addresses(n, p); }},
-                  {"port", [&](Node n, Path p) { http.port = port_value(n, p); }}});
+    read_section(
+        node, path,
+        {{"address", [&](Node n, Path p) { http.addresses = addresses(n, p); }},
+         {"port", [&](Node n, Path p) { http.port = port_value(n, p); }},
+         {"standard_port", [&](Node n, Path p) { http.standard_port = bool_value(n, p); }}});
 }
 
 void read_https(Config::Https& https, const ConfigNode& node, const std::string& path) {

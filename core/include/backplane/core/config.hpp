@@ -46,6 +46,7 @@ struct Config {
     struct Http {
         std::vector<std::string> addresses{"0.0.0.0", "::"};
         std::uint16_t port = 8069;
+        bool standard_port = true;  ///< 80 as well, where the rights allow it
     } http;
     struct Https {
         bool enabled = true;

@@ -49,7 +49,7 @@ TEST_F(AConfiguration, says_which_key_is_unknown_and_what_was_meant) {
     EXPECT_EQ(error_of("# one\n\nhtpt: {}\n"),
               "backplane.yaml:3: htpt: unknown key: did you mean \"http\"?");
     EXPECT_EQ(error_of("http: {zzzzzzzz: 1}\n"),
-              "backplane.yaml:1: http.zzzzzzzz: unknown key: known here are address, port");
+              "backplane.yaml:1: http.zzzzzzzz: unknown key: known here are address, port, standard_port");
     EXPECT_EQ(
         error_of("devices:\n  \"/dev/ttyUSB0\":\n    drivr: x\n"),
         "backplane.yaml:3: devices.\"/dev/ttyUSB0\".drivr: unknown key: did you mean \"driver\"?");
@@ -182,11 +182,16 @@ TEST_F(AConfiguration, is_the_default_without_a_file_unless_one_is_required) {
     const auto config = load(false);
     ASSERT_TRUE(config) << config.error().text;
     EXPECT_EQ(config->http.port, 8069);
+    EXPECT_TRUE(config->http.standard_port);
     EXPECT_THAT(config->http.addresses, ElementsAre("0.0.0.0", "::"));
     EXPECT_EQ(config->odoo.pairing_proxy, "https://iot-proxy.odoo.com");
     EXPECT_EQ(config->log.level, "info");
     EXPECT_THAT(load(true).error().text,
                 HasSubstr("there is no such file: create it, or name another with --config"));
+}
+
+TEST_F(AConfiguration, can_leave_the_standard_port_to_others) {
+    EXPECT_FALSE(load_text("http: {standard_port: false}")->http.standard_port);
 }
 
 TEST_F(AConfiguration, is_the_default_when_its_file_says_nothing) {
