@@ -16,8 +16,9 @@
 namespace backplane::daemon {
 
 struct Listening {
-    std::vector<std::uint16_t> http, https;  ///< ports, each once; inherited ones are not among them
-    std::vector<std::string> problems;       ///< what its owner should know
+    std::vector<std::uint16_t> http,
+        https;                          ///< ports, each once; inherited ones are not among them
+    std::vector<std::string> problems;  ///< what its owner should know
 };
 
 /// Error: not a single address could be had for HTTP, without which nobody finds the box. All else is a problem, and the

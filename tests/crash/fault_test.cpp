@@ -8,8 +8,8 @@
 #include <set>
 #include <utility>
 
-#include "crash/judge.hpp"
 #include "backplane/core/database.hpp"
+#include "crash/judge.hpp"
 
 namespace backplane::crash {
 namespace {

@@ -125,7 +125,8 @@ struct StartTimes {
     Samples hello, listed;
 };
 
-void start_once(StartTimes& out, const ScaleOnLine& line, const std::filesystem::path& state, bool cold) {
+void start_once(StartTimes& out, const ScaleOnLine& line, const std::filesystem::path& state,
+                bool cold) {
     BoxProcess::Options options;
     options.config = line.config();
     options.wait_until_up = false;

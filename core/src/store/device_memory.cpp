@@ -15,9 +15,9 @@
 #include <thread>
 #include <utility>
 
+#include "backplane/core/database.hpp"
 #include "backplane/core/log.hpp"
 #include "store/box_identity.hpp"
-#include "backplane/core/database.hpp"
 
 namespace backplane::core {
 namespace {

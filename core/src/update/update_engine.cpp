@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "bundle/trust_chain.hpp"
 #include "backplane/core/database.hpp"
+#include "bundle/trust_chain.hpp"
 #include "update/engine_state.hpp"
 
 namespace backplane::core {

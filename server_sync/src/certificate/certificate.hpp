@@ -28,8 +28,9 @@
 namespace backplane::sync {
 
 struct CertificateStatus {
-    std::string source;   ///< "configuration", "authority", "odoo", "self_signed", or "" before the first
-    std::string subject;  ///< of what is in use: "*.abc.odoo-iot.com"
+    std::string
+        source;  ///< "configuration", "authority", "odoo", "self_signed", or "" before the first
+    std::string subject;             ///< of what is in use: "*.abc.odoo-iot.com"
     std::vector<std::string> names;  ///< and addresses that it is good for
     std::string not_after;           ///< "2026-01-31 12:00:00" (UTC); empty without one
     double not_after_time = 0;

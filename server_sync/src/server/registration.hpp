@@ -23,9 +23,9 @@
 namespace backplane::sync {
 
 struct RegistrationStatus {
-    std::string state;  ///< "not_paired", "waiting", "sending", "registered", "failing"
-    std::string reason;  ///< of a failure, for people: what was asked, what came, what to do
-    unsigned failures = 0;  ///< in a row
+    std::string state;         ///< "not_paired", "waiting", "sending", "registered", "failing"
+    std::string reason;        ///< of a failure, for people: what was asked, what came, what to do
+    unsigned failures = 0;     ///< in a row
     double registered_at = 0;  ///< Unix time of the last success, 0: never
     std::string channel;
 };

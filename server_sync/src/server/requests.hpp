@@ -35,10 +35,12 @@ struct ServerRequest {
     std::vector<std::pair<std::string, std::string>> headers;
     std::string content_type;  ///< of the body; empty: none is sent
     std::string body;
-    bool chunked = false;               ///< send the body without Content-Length
+    bool chunked = false;                 ///< send the body without Content-Length
     std::size_t answer_bytes = 1u << 20;  ///< a longer answer is "net.too_large"
-    std::chrono::milliseconds total{5'000};  ///< from the moment it is sent to the last byte of the answer
-    unsigned redirects = 0;  ///< to follow, only within the same origin or from http to https of the same host
+    std::chrono::milliseconds total{
+        5'000};  ///< from the moment it is sent to the last byte of the answer
+    unsigned redirects =
+        0;  ///< to follow, only within the same origin or from http to https of the same host
 };
 
 struct ServerAnswer {
@@ -58,8 +60,8 @@ public:
 };
 
 struct LaneOptions {
-    std::string name;     ///< of the thread and in the log, at most 15 bytes
-    std::string ca_file;  ///< PEM, trusted besides the system's authorities; may be empty
+    std::string name;        ///< of the thread and in the log, at most 15 bytes
+    std::string ca_file;     ///< PEM, trusted besides the system's authorities; may be empty
     std::size_t queue = 32;  ///< requests that may wait
     std::chrono::milliseconds connect{5'000};
     std::chrono::seconds idle{30};  ///< then the connection is closed and the thread ends

@@ -51,10 +51,11 @@ struct Config {
     struct Https {
         bool enabled = true;
         std::uint16_t port = 443;
-        bool port_given = false;  ///< then it is a problem when it cannot be had
-        std::string certificate, key;              ///< PEM files of the owner; both or none
-        std::string authority, authority_key;      ///< PEM files of an authority that signs for this box; both or none
-        std::vector<std::string> names;            ///< further host names of this box
+        bool port_given = false;       ///< then it is a problem when it cannot be had
+        std::string certificate, key;  ///< PEM files of the owner; both or none
+        std::string authority,
+            authority_key;  ///< PEM files of an authority that signs for this box; both or none
+        std::vector<std::string> names;  ///< further host names of this box
     } https;
     struct Odoo {
         std::string server;

@@ -39,7 +39,7 @@ public:
     struct Setup {
         boost::asio::io_context& loop;
         std::string file;  ///< "/var/lib/backplane/log-levels.json"; empty: nothing is remembered
-        LogLevel level = LogLevel::info;             ///< of the configuration
+        LogLevel level = LogLevel::info;               ///< of the configuration
         std::map<std::string, LogLevel> components{};  ///< of the configuration
         // Empty: the system's.
         std::function<std::chrono::steady_clock::time_point()> steady{};

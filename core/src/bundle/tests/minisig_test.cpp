@@ -405,8 +405,8 @@ TEST_F(TheRealMinisign, signs_with_our_key_file_without_a_password) {
 TEST_F(APublicKey, has_its_number_in_its_comment_as_minisign_writes_it) {
     PublicKey some = SecretKey::generate().value().public_key();
     some.hint = {0xed, 0xcd, 0x35, 0x59, 0xdd, 0xef, 0x73, 0x04};
-    EXPECT_TRUE(some.file_text().starts_with(
-        "untrusted comment: minisign public key 473EFDD5935CDED\n"))
+    EXPECT_TRUE(
+        some.file_text().starts_with("untrusted comment: minisign public key 473EFDD5935CDED\n"))
         << some.file_text();
     some.hint = {};
     EXPECT_TRUE(some.file_text().starts_with("untrusted comment: minisign public key 0\n"))

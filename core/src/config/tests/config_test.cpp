@@ -49,7 +49,8 @@ TEST_F(AConfiguration, says_which_key_is_unknown_and_what_was_meant) {
     EXPECT_EQ(error_of("# one\n\nhtpt: {}\n"),
               "backplane.yaml:3: htpt: unknown key: did you mean \"http\"?");
     EXPECT_EQ(error_of("http: {zzzzzzzz: 1}\n"),
-              "backplane.yaml:1: http.zzzzzzzz: unknown key: known here are address, port, standard_port");
+              "backplane.yaml:1: http.zzzzzzzz: unknown key: known here are address, port, "
+              "standard_port");
     EXPECT_EQ(
         error_of("devices:\n  \"/dev/ttyUSB0\":\n    drivr: x\n"),
         "backplane.yaml:3: devices.\"/dev/ttyUSB0\".drivr: unknown key: did you mean \"driver\"?");

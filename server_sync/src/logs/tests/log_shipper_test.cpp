@@ -31,9 +31,7 @@ using testing::StartsWith;
 /// A box that is paired by its configuration, and what it sends. Other records of this process go along.
 class ALogOnItsWay : public testing::Test {
 protected:
-    ALogOnItsWay() {
-        store = SyncStore::open(loop, (folder / "odoo.db").string());
-    }
+    ALogOnItsWay() { store = SyncStore::open(loop, (folder / "odoo.db").string()); }
     ~ALogOnItsWay() override {
         shipper.reset();
         account.reset();
