@@ -12,6 +12,7 @@
 #include "browser/guarded.hpp"
 #include "browser/own_origin.hpp"
 #include "link/link_controls.hpp"
+#include "server/unix_time.hpp"
 
 namespace backplane::sync {
 
@@ -21,11 +22,6 @@ using core::ActionOutcome;
 namespace {
 
 constexpr std::size_t k_name_bytes = 256;
-
-double unix_time() {
-    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
-        .count();
-}
 
 /// On the wire; core may call them otherwise.
 std::string_view status_word(ActionOutcome::Status status) noexcept {

@@ -11,15 +11,11 @@
 #include "link/link_parts.hpp"
 #include "link/odoo_routes.hpp"
 #include "link/status_json.hpp"
+#include "server/unix_time.hpp"
 
 namespace backplane::sync {
 
 namespace {
-
-double unix_time() {
-    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
-        .count();
-}
 
 std::vector<std::string> names_of(const LinkParts& parts) {
     const BoxInfo box = parts.setup.box();

@@ -16,15 +16,11 @@
 #include "link/odoo_routes.hpp"
 #include "link/status_json.hpp"
 #include "messages/program.hpp"
+#include "server/unix_time.hpp"
 
 namespace backplane::sync {
 
 namespace {
-
-double unix_time() {
-    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
-        .count();
-}
 
 /// For jitter only; all boxes of a shop begin at the same moment after a power cut.
 std::function<double()> random_numbers() {
